@@ -1,0 +1,261 @@
+"""Checks of arguments at the door, all with messages of one form."""
+
+from __future__ import annotations
+
+import difflib
+import operator
+from collections.abc import Sequence
+from typing import SupportsIndex, TypeVar
+
+import numpy as np
+
+from rnnstats.errors import SpecificationError
+
+__all__ = [
+    "check_bool",
+    "check_float",
+    "check_generator",
+    "check_int",
+    "check_literal",
+    "shown",
+    "suggest",
+]
+
+T = TypeVar("T")
+
+
+def suggest(value: object, known: Sequence[object]) -> str:
+    """Make the sentence that offers the nearest known name.
+
+    Parameters
+    ----------
+    value : object
+        What was given.
+    known : sequence
+        The names that exist.
+
+    Returns
+    -------
+    str
+        ``" Did you mean 'x'?"`` with a leading space, or an empty string if nothing is near.
+    """
+    if not isinstance(value, str):
+        return ""
+    names = [name for name in known if isinstance(name, str)]
+    near = difflib.get_close_matches(value, names, n=1)
+    if not near:
+        folded = {name.lower(): name for name in names}
+        near = [folded[value.lower()]] if value.lower() in folded else []
+    return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def check_literal(value: object, allowed: Sequence[T], *, name: str, caller: str) -> T:
+    """Return `value` if it is one of the allowed ones.
+
+    Parameters
+    ----------
+    value : object
+        What the user gave.
+    allowed : sequence
+        The values allowed; ``typing.get_args`` of a Literal gives them.
+    name : str
+        The argument's name.
+    caller : str
+        Class or function that the user called.
+
+    Returns
+    -------
+    object
+        The allowed value that equals `value` and has its type (True is not 1).
+
+    Raises
+    ------
+    SpecificationError
+        If `value` is none of them.
+    """
+    for option in allowed:
+        if type(option) is type(value) and option == value:
+            return option
+    words = ", ".join(repr(option) for option in allowed)
+    rule = f"must be one of {words}" if len(allowed) > 1 else f"must be {words}"
+    hint = suggest(value, allowed)
+    raise SpecificationError(f"{caller}: {name} {rule}; got {shown(value)}.{hint}")
+
+
+def check_int(
+    value: object,
+    *,
+    name: str,
+    caller: str,
+    minimum: int | None = None,
+    maximum: int | None = None,
+    hint: str = "",
+) -> int:
+    """Return `value` as an int if it is a whole number within bounds.
+
+    Parameters
+    ----------
+    value : object
+        What the user gave: an int or a NumPy integer; a bool or a float is refused.
+    name : str
+        The argument's name.
+    caller : str
+        Class or function that the user called.
+    minimum, maximum : int, optional
+        Bounds, both included.
+    hint : str, optional
+        A sentence with the way out, put at the end of the message.
+
+    Returns
+    -------
+    int
+        The number.
+
+    Raises
+    ------
+    SpecificationError
+        If it is no whole number, or outside the bounds.
+    """
+    number: int | None = None
+    if isinstance(value, SupportsIndex) and not isinstance(value, (bool, np.bool_, np.ndarray)):
+        number = operator.index(value)
+    if number is None:
+        raise SpecificationError(
+            _message(caller, name, "must be a whole number", shown(value), hint)
+        )
+    if minimum is not None and number < minimum:
+        raise SpecificationError(
+            _message(caller, name, f"must be at least {minimum}", number, hint)
+        )
+    if maximum is not None and number > maximum:
+        raise SpecificationError(_message(caller, name, f"must be at most {maximum}", number, hint))
+    return number
+
+
+def check_float(
+    value: object,
+    *,
+    name: str,
+    caller: str,
+    above: float = -np.inf,
+    below: float = np.inf,
+    hint: str = "",
+) -> float:
+    """Return `value` as a float if it is a finite number strictly between two bounds.
+
+    Parameters
+    ----------
+    value : object
+        What the user gave: a real number; a bool is refused.
+    name : str
+        The argument's name.
+    caller : str
+        Class or function that the user called.
+    above, below : float, optional
+        Bounds, both excluded.
+    hint : str, optional
+        A sentence with the way out, put at the end of the message.
+
+    Returns
+    -------
+    float
+        The number.
+
+    Raises
+    ------
+    SpecificationError
+        If it is no number, not finite, or not between the bounds.
+    """
+    is_number = isinstance(value, (int, float, np.integer, np.floating))
+    if not is_number or isinstance(value, bool) or not np.isfinite(value):  # type: ignore[call-overload]
+        raise SpecificationError(
+            _message(caller, name, "must be a finite number", shown(value), hint)
+        )
+    number = float(value)  # type: ignore[arg-type]
+    if not above < number < below:
+        if np.isinf(below):
+            rule = f"must be greater than {above:g}"
+        elif np.isinf(above):
+            rule = f"must be less than {below:g}"
+        else:
+            rule = f"must lie strictly between {above:g} and {below:g}"
+        raise SpecificationError(_message(caller, name, rule, shown(value), hint))
+    return number
+
+
+def check_bool(value: object, *, name: str, caller: str) -> bool:
+    """Return `value` as a bool if it is True or False.
+
+    Parameters
+    ----------
+    value : object
+        What the user gave; 0, 1 and strings are refused.
+    name : str
+        The argument's name.
+    caller : str
+        Class or function that the user called.
+
+    Returns
+    -------
+    bool
+        The value.
+
+    Raises
+    ------
+    SpecificationError
+        If it is neither.
+    """
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    raise SpecificationError(_message(caller, name, "must be True or False", shown(value), ""))
+
+
+def check_generator(rng: object, *, caller: str) -> np.random.Generator:
+    """Return the random generator meant by an argument `rng`.
+
+    Parameters
+    ----------
+    rng : None, int, numpy.random.SeedSequence or numpy.random.Generator
+        None draws a seed from the operating system; a generator is used, and moved on, as it is.
+    caller : str
+        Class or function that the user called.
+
+    Returns
+    -------
+    numpy.random.Generator
+        The generator.
+
+    Raises
+    ------
+    SpecificationError
+        If it is none of these; the legacy ``numpy.random.RandomState`` is among the refused.
+    """
+    if rng is None or isinstance(rng, (np.random.Generator, np.random.SeedSequence)):
+        return np.random.default_rng(rng)
+    if isinstance(rng, (int, np.integer)) and not isinstance(rng, bool) and rng >= 0:
+        return np.random.default_rng(int(rng))
+    rule = "must be None, a non-negative whole number or a numpy.random.Generator"
+    way_out = "Use numpy.random.default_rng(seed)."
+    raise SpecificationError(_message(caller, "rng", rule, shown(rng), way_out))
+
+
+def _message(caller: str, name: str, rule: str, got: object, hint: str) -> str:
+    """Put the parts of a message together."""
+    return f"{caller}: {name} {rule}; got {got}." + (f" {hint}" if hint else "")
+
+
+def shown(value: object) -> str:
+    """Show a value in at most 60 characters.
+
+    Parameters
+    ----------
+    value : object
+        Anything.
+
+    Returns
+    -------
+    str
+        Its representation in one line, cut where it is longer.
+    """
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:56]} ..."

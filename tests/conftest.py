@@ -1,0 +1,128 @@
+"""What all tests share: which copy of the package is tested, child processes, reference cases."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def _prefer_installed_package() -> None:
+    """Take the repository off the path if the package is installed.
+
+    ``python -m pytest`` puts the current folder first on the path, and the package there has no
+    compiled core unless it was built in place: the tests would silently test something else than
+    what was installed. Where nothing is installed, the package in the repository is tested.
+    """
+    before = list(sys.path)
+    sys.path[:] = [entry for entry in before if Path(entry or os.curdir).resolve() != ROOT]
+    if importlib.util.find_spec("rnnstats") is None:
+        sys.path[:] = before
+        if importlib.util.find_spec("rnnstats") is None:
+            sys.path.insert(0, str(ROOT))
+
+
+_prefer_installed_package()
+
+import rnnstats  # noqa: E402  (only now is it the right one)
+
+settings.register_profile(
+    "rnnstats",
+    settings.get_profile("ci" if os.environ.get("CI") else "default"),
+    deadline=None,  # the machines that run this are shared, and slow without the compiled core
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("rnnstats")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the package without a compiled core be tested too."""
+    config.addinivalue_line("filterwarnings", "ignore::rnnstats.errors.CompiledCoreWarning")
+
+
+def pytest_report_header() -> str:
+    """Say which copy of the package is tested."""
+    compiled = importlib.util.find_spec("rnnstats.kernels._core") is not None
+    core = "with" if compiled else "WITHOUT"
+    return (
+        f"rnnstats {rnnstats.__version__}: {Path(rnnstats.__file__).parent}, {core} compiled core"
+    )
+
+
+@pytest.fixture
+def run_python(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a fresh Python on the same copy of the package, in an empty folder.
+
+    Call it with the interpreter's arguments, say ``run_python("-c", "import rnnstats")``.
+    """
+
+    def run(*arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
+        environment = dict(os.environ, MPLBACKEND="Agg")
+        home = str(Path(rnnstats.__file__).parents[1])
+        inherited = environment.get("PYTHONPATH", "")
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [home, inherited]))
+        settings_: dict[str, Any] = {
+            "cwd": tmp_path, "env": environment, "capture_output": True, "text": True,
+            "timeout": 300, "stdin": subprocess.DEVNULL, **options,
+        }  # fmt: skip
+        return subprocess.run([sys.executable, *arguments], check=False, **settings_)
+
+    return run
+
+
+class Cases:
+    """The reference cases: ``cases["L01"]`` is one, `frame` reads a file that a case names.
+
+    Numbers and series that may be redistributed are copied here (the package's own data files
+    are not copied twice). Others are read from ``../shared/cases`` beside the repository; a test
+    that needs them is skipped where that folder is absent.
+    """
+
+    FOLDERS = (
+        ROOT / "tests" / "published" / "reference",
+        ROOT / "rnnstats" / "datasets",
+        ROOT.parent / "shared" / "cases",
+    )
+
+    def __init__(self) -> None:
+        listed = json.loads((self.FOLDERS[0] / "cases.json").read_text(encoding="utf-8"))
+        self._cases: dict[str, dict[str, Any]] = {case["id"]: case for case in listed}
+
+    def __getitem__(self, identifier: str) -> dict[str, Any]:
+        return self._cases[identifier]
+
+    def path(self, file: str) -> Path:
+        """Find a file by its path in the reference folder, such as ``data/nile.csv``."""
+        for folder in self.FOLDERS:
+            if (folder / file).is_file():
+                return folder / file
+        owners = [case for case in self._cases.values() if file in case["data"] + case["arrays"]]
+        if not owners:
+            raise FileNotFoundError(f"no reference case names {file}")
+        if any(case["data_may_be_bundled"] for case in owners):
+            raise FileNotFoundError(f"{file} may be copied into tests/published/reference: do so")
+        pytest.skip(
+            f"{file} may not be redistributed ({owners[0]['data_licence']}); "
+            f"this test runs where ../shared/cases has it"
+        )
+
+    def frame(self, file: str) -> pd.DataFrame:
+        """Read a CSV file as it is; blank cells are NaN."""
+        return pd.read_csv(self.path(file))
+
+
+@pytest.fixture(scope="session")
+def cases() -> Cases:
+    """Give the reference cases."""
+    return Cases()
