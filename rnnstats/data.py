@@ -1,0 +1,436 @@
+"""The door through which data enter: checked once, copied once, never written to again.
+
+Everything behind this door sees float64 arrays with one row a period and NaN for missing.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rnnstats._checks import check_int
+from rnnstats._index import Side, check_index, continuation, count_gaps, label, position
+from rnnstats._table import (
+    Floats,
+    Table,
+    as_array,
+    column_names,
+    first_difference,
+    frozen,
+    is_default,
+    joined,
+    listed,
+    match_columns,
+    read_table,
+    refuse_missing,
+    rows_of,
+    typed_label,
+)
+from rnnstats.errors import DataError, IndexWarning
+
+__all__ = ["Endog", "Exog"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Endog:
+    """The series to be modelled, as checked numbers with their labels.
+
+    Make one with `from_input`; the constructor itself checks nothing.
+
+    Attributes
+    ----------
+    values : ndarray, shape (nobs, k_endog)
+        Read-only float64 in C order; NaN means missing.
+    names : tuple of str
+        One name a column; unnamed data are y, or y1, y2, ...
+    index : pandas.Index
+        One label a row, as the user gave it; a RangeIndex for arrays and lists.
+    is_series : bool
+        Whether the input was one-dimensional.
+    has_index : bool
+        Whether the input came with an index.
+    """
+
+    values: Floats
+    names: tuple[str, ...]
+    index: pd.Index
+    is_series: bool
+    has_index: bool
+
+    @classmethod
+    def from_input(cls, endog: object, *, caller: str = "LinearRNN") -> Endog:
+        """Check and copy what the user gave.
+
+        Parameters
+        ----------
+        endog : Series, DataFrame, array_like of shape (nobs,) or (nobs, k_endog), or Endog
+            Real numbers of any type, NaN, None or pandas.NA for missing.
+        caller : str, default "LinearRNN"
+            Class or function that the user called, for messages.
+
+        Returns
+        -------
+        Endog
+            A copy; an Endog is returned as it is.
+
+        Raises
+        ------
+        DataError
+            If it is empty, has more than two dimensions, holds something other than finite real
+            numbers and missing values, has a column without any observation or with another's
+            name, or an index that is repeated or not increasing.
+
+        Warns
+        -----
+        IndexWarning
+            If a PeriodIndex skips periods.
+        """
+        if isinstance(endog, Endog):
+            return endog
+        table = read_table(endog, what="endog", stem="y", caller=caller)
+        empty = np.flatnonzero(np.isnan(table.values).all(axis=0))
+        if empty.size:
+            raise DataError(
+                f"{caller}: each column of endog must have an observed value; column "
+                f"{table.names[empty[0]]!r} is missing in all {len(table.index)} rows. "
+                f"Leave it out."
+            )
+        gaps = count_gaps(table.index)
+        if gaps:
+            warnings.warn(
+                f"{caller}: the index skips {gaps} of the periods between {label(table.index, 0)} "
+                f"and {label(table.index, -1)}; rows are taken as equally spaced. To have the "
+                f"skipped periods as missing observations, reindex endog to all of them.",
+                IndexWarning,
+                stacklevel=3,
+            )
+        return cls(table.values, table.names, table.index, table.is_series, table.has_index)
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows, observed or not."""
+        return int(self.values.shape[0])
+
+    @property
+    def k_endog(self) -> int:
+        """Number of columns."""
+        return int(self.values.shape[1])
+
+    @property
+    def nobs_observed(self) -> int:
+        """Number of values that are not missing, over all columns."""
+        return int(np.count_nonzero(~np.isnan(self.values)))
+
+    def labelled(
+        self,
+        values: NDArray[Any],
+        columns: Sequence[object] | pd.Index | None = None,
+        index: pd.Index | None = None,
+        name: str | None = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Put labels on an array with one row a period.
+
+        Parameters
+        ----------
+        values : ndarray, shape (rows,) or (rows, k)
+            The numbers.
+        columns : sequence, optional
+            Column labels; for k equal to k_endog, default the names of the series.
+        index : pandas.Index, optional
+            Row labels; default the index of the data.
+        name : str, optional
+            Name of a Series; default the name of the series.
+
+        Returns
+        -------
+        Series or DataFrame
+            A Series for one dimension, and for one column without `columns` where the data
+            were one-dimensional; otherwise a DataFrame. The numbers are copied.
+        """
+        rows = self.index if index is None else index
+        single = columns is None and self.is_series and values.ndim == 2 and values.shape[1] == 1
+        if values.ndim == 1 or single:
+            title = self.names[0] if name is None and self.k_endog == 1 else name
+            return pd.Series(values.reshape(-1).copy(), index=rows, name=title)
+        heads = list(self.names) if columns is None else columns
+        return pd.DataFrame(values.copy(), index=rows, columns=heads)  # type: ignore[arg-type]
+
+    def future_index(self, steps: int) -> pd.Index:
+        """Give the labels of the periods after the sample.
+
+        Parameters
+        ----------
+        steps : int
+            How many, at least 0.
+
+        Returns
+        -------
+        pandas.Index
+            The continuation by frequency (given or inferred) or by constant step; a RangeIndex
+            that starts at nobs where there is neither.
+
+        Raises
+        ------
+        SpecificationError
+            If `steps` is not a whole number of at least 0.
+
+        Warns
+        -----
+        IndexWarning
+            If nothing says how the index goes on.
+        """
+        steps = check_int(steps, name="steps", caller="future_index", minimum=0)
+        further = continuation(self.index, steps)
+        if further is not None:
+            return further
+        warnings.warn(
+            f"the index has neither a frequency nor a constant step after {label(self.index, -1)}; "
+            f"future rows are numbered from {self.nobs}. Set index.freq, or give a PeriodIndex.",
+            IndexWarning,
+            stacklevel=2,
+        )
+        return pd.RangeIndex(self.nobs, self.nobs + steps)
+
+    def location(
+        self, key: object, *, caller: str, side: Side = "start", allow_future: bool = True
+    ) -> int:
+        """Give the row at which a key lies, in the sample or after it.
+
+        Parameters
+        ----------
+        key : int, str, datetime-like, pandas.Period or label
+            A row (negative: from the end), a date, or a label. On an index of numbers a whole
+            number is a label; if that index begins at or after nobs (years, say), numbers
+            below its first label are rows. Part of a date, such as "1990", means its first
+            period as a start and its last period as an end.
+        caller : str
+            Class or function that the user called, for messages.
+        side : {"start", "end"}, default "start"
+            Which argument this is.
+        allow_future : bool, default True
+            Whether a row after the sample is allowed.
+
+        Returns
+        -------
+        int
+            Row, 0-based; at least nobs after the sample.
+
+        Raises
+        ------
+        SpecificationError
+            If the key is not in the index, nor after it where that is allowed.
+        """
+        return position(self.index, key, side=side, caller=caller, allow_future=allow_future)
+
+    def extended_with(self, new: object, *, caller: str = "append") -> Endog:
+        """Append rows.
+
+        Parameters
+        ----------
+        new : Series, DataFrame, array_like or Endog
+            Later rows of the same columns, in any order if they are named; they may be missing
+            altogether. An index must continue this one; arrays and lists get the continuation.
+        caller : str, default "append"
+            Class or function that the user called, for messages.
+
+        Returns
+        -------
+        Endog
+            Old and new rows.
+
+        Raises
+        ------
+        DataError
+            If the columns are others, or the index does not continue.
+
+        Warns
+        -----
+        IndexWarning
+            If arrays are appended and nothing says how the index goes on.
+        """
+        later = (
+            new
+            if isinstance(new, Endog)
+            else read_table(new, what="endog", stem="y", caller=caller)
+        )
+        rows = later.values
+        if isinstance(new, pd.DataFrame) and not self.is_series:
+            rows = rows[:, match_columns(later.names, self.names, what="endog", caller=caller)]
+        elif rows.shape[1] != self.k_endog:
+            raise DataError(
+                f"{caller}: endog must have the {self.k_endog} columns of the sample "
+                f"({listed(self.names)}); got {rows.shape[1]}."
+            )
+        if later.has_index:
+            self._check_continues(later.index, caller=caller)
+            index = joined(self.index, later.index)
+        elif self.has_index:
+            index = joined(self.index, self.future_index(len(rows)))
+        else:
+            index = pd.RangeIndex(self.nobs + len(rows))
+        values = frozen(np.concatenate([self.values, rows]))
+        return Endog(values, self.names, index, self.is_series, self.has_index)
+
+    def _check_continues(self, later: pd.Index, *, caller: str) -> None:
+        """Refuse labels that do not follow those of the sample."""
+        due = continuation(self.index, len(later))
+        if due is None:
+            grown = self.index.append(later)
+            check_index(grown, what="endog with the new rows", caller=caller)
+        elif not due.equals(later):
+            rule = f"the new rows must continue the index, which ends at {label(self.index, -1)}"
+            row = first_difference(due, later)
+            raise DataError(
+                f"{caller}: {rule}; got {label(later, row)} where {label(due, row)} is due. "
+                f"Give rows from {label(due, 0)} on, missing ones as NaN."
+            )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Exog:
+    """Inputs with one row for each row of the series; none may be missing.
+
+    Make one with `from_input`; the constructor itself checks nothing.
+
+    Attributes
+    ----------
+    values : ndarray, shape (nobs, k_exog)
+        Read-only float64 in C order, finite. Row t is the input of period t.
+    names : tuple of str
+        One name a column; unnamed data are x, or x1, x2, ...
+    """
+
+    values: Floats
+    names: tuple[str, ...]
+
+    @classmethod
+    def from_input(cls, exog: object, endog: Endog, *, caller: str) -> Exog | None:
+        """Check and copy what the user gave.
+
+        Parameters
+        ----------
+        exog : Series, DataFrame, array_like of shape (nobs,) or (nobs, k_exog), Exog or None
+            Finite real numbers of any type.
+        endog : Endog
+            The series; an index of `exog` must equal its index, where both have one.
+        caller : str
+            Class or function that the user called, for messages.
+
+        Returns
+        -------
+        Exog or None
+            A copy; None for None.
+
+        Raises
+        ------
+        DataError
+            If it is not a table of finite real numbers with the rows of `endog`.
+        """
+        if exog is None:
+            return None
+        table = exog if isinstance(exog, Exog) else None
+        if table is None:
+            table = cls._checked(
+                read_table(exog, what="exog", stem="x", caller=caller), endog, caller
+            )
+        if len(table.values) != endog.nobs:
+            raise DataError(
+                f"{caller}: exog must have one row for each of the {endog.nobs} rows of endog; "
+                f"got {len(table.values)} rows. Inputs of later periods are given when forecasting."
+            )
+        return table
+
+    @classmethod
+    def _checked(cls, table: Table, endog: Endog, caller: str) -> Exog:
+        """Compare the index with that of the series and refuse missing values."""
+        same_length = len(table.index) == endog.nobs
+        if table.has_index and endog.has_index and same_length:
+            if not table.index.equals(endog.index):
+                row = first_difference(endog.index, table.index)
+                got, due = typed_label(table.index, row), typed_label(endog.index, row)
+                raise DataError(
+                    f"{caller}: exog must have the index of endog; row {row} is {got} where endog "
+                    f"has {due}. Use exog.reindex(endog.index), or pass exog.to_numpy() if the "
+                    f"rows match."
+                )
+        if same_length:
+            refuse_missing(table, caller=caller)
+        return cls(table.values, table.names)
+
+    @property
+    def k_exog(self) -> int:
+        """Number of columns."""
+        return int(self.values.shape[1])
+
+    def future(self, exog: object, steps: int, index: pd.Index, *, caller: str) -> Floats:
+        """Check the inputs of later periods.
+
+        Parameters
+        ----------
+        exog : Series, DataFrame, array_like of shape (steps, k_exog), or None
+            A DataFrame needs the columns of the sample by name (others are ignored); if it has
+            an index of its own, the rows of `index` are taken from it. A one-dimensional
+            array is a column, or one row for a single step.
+        steps : int
+            Number of later periods.
+        index : pandas.Index
+            Their labels.
+        caller : str
+            Class or function that the user called, for messages.
+
+        Returns
+        -------
+        ndarray, shape (steps, k_exog)
+            Read-only float64, finite.
+
+        Raises
+        ------
+        DataError
+            If inputs are needed and None were given, or columns, rows or values are missing.
+        """
+        if steps == 0:
+            return frozen(np.empty((0, self.k_exog)))
+        if exog is None:
+            raise DataError(
+                f"{caller}: exog must give {listed(self.names)} for the {steps} periods "
+                f"{label(index, 0)} to {label(index, -1)}; got None. Pass a DataFrame or an array "
+                f"of shape ({steps}, {self.k_exog})."
+            )
+        wanted: object = exog
+        if isinstance(exog, pd.DataFrame):
+            heads = column_names(exog.columns, stem="x", what="exog", caller=caller)
+            wanted = exog.iloc[:, match_columns(heads, self.names, what="exog", caller=caller)]
+        if isinstance(wanted, (pd.Series, pd.DataFrame)) and not is_default(wanted.index):
+            wanted = rows_of(wanted, index, caller=caller)
+        elif not isinstance(wanted, (pd.Series, pd.DataFrame)) and steps == 1:
+            array = as_array(wanted, what="exog", caller=caller)
+            wanted = array[None, :] if array.ndim == 1 and len(array) == self.k_exog else array
+        table = read_table(wanted, what="exog", stem="x", caller=caller)
+        if table.values.shape != (steps, self.k_exog):
+            raise DataError(
+                f"{caller}: exog must have shape ({steps}, {self.k_exog}): {steps} later periods "
+                f"of {listed(self.names)}; got {table.values.shape}."
+            )
+        refuse_missing(table, caller=caller)
+        return table.values
+
+    def extended_with(self, rows: Floats) -> Exog:
+        """Append rows that `future` has checked.
+
+        Parameters
+        ----------
+        rows : ndarray, shape (steps, k_exog)
+            Inputs of the periods after the sample.
+
+        Returns
+        -------
+        Exog
+            Old and new rows.
+        """
+        return Exog(frozen(np.concatenate([self.values, rows])), self.names)
