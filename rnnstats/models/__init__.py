@@ -1,0 +1,1 @@
+"""Models: data and structure, with a likelihood."""

@@ -1,0 +1,127 @@
+"""Checks of the linear model's arguments, at the door."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from rnnstats._checks import check_int
+from rnnstats.errors import SpecificationError
+from rnnstats.parameters.transforms import Block
+
+__all__ = [
+    "covariance_check",
+    "kronecker_indices",
+    "number_of_states",
+    "state_vector",
+    "structure_of",
+]
+
+FloatArray = NDArray[np.float64]
+
+
+def number_of_states(value: object, caller: str) -> int | None:
+    """Check ``k_states``."""
+    if value is None:
+        return None
+    hint = "For a model without a state use statsmodels' OLS."
+    return check_int(value, name="k_states", caller=caller, minimum=1, hint=hint)
+
+
+def kronecker_indices(value: object, caller: str) -> tuple[int, ...] | None:
+    """Check ``kronecker``: non-negative whole numbers."""
+    if value is None:
+        return None
+    if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+        raise SpecificationError(
+            f"{caller}: kronecker must be a tuple of whole numbers, one an output; "
+            f"got {value!r}. For example (1, 1)."
+        )
+    return tuple(
+        check_int(item, name=f"kronecker[{i}]", caller=caller, minimum=0)
+        for i, item in enumerate(value)
+    )
+
+
+def structure_of(value: object, caller: str) -> dict[str, object]:
+    """Check ``structure``: a mapping with string keys."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+        raise SpecificationError(
+            f"{caller}: structure must be a mapping with names as keys; got {value!r}. "
+            "For example structure={'pairs': 1} with form='leaky'."
+        )
+    return dict(value)
+
+
+def state_vector(value: ArrayLike, k_states: int, caller: str) -> FloatArray:
+    """Check ``initial_state``."""
+    state = np.asarray(value, dtype=np.float64)
+    if state.shape != (k_states,) or not np.all(np.isfinite(state)):
+        raise SpecificationError(
+            f"{caller}: initial_state must have {k_states} finite numbers, one a state; "
+            f"got shape {state.shape}. Give h_1 in the order of state_names."
+        )
+    return state
+
+
+class covariance_check:  # noqa: N801 - used as a function, a class so that models can be pickled
+    """Whether the covariance parameters at ``theta`` form positive (semi-)definite matrices.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        A covariance block must be positive definite, a positive block not negative.
+    """
+
+    __slots__ = ("places", "triangles")
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self.places = tuple(i for b in blocks if b.kind == "positive" for i in b.indices)
+        spans = (b.indices for b in blocks if b.kind == "covariance")
+        # the triangle of one matrix lies in one piece, see TableBuilder
+        self.triangles = tuple(slice(places[0], places[-1] + 1) for places in spans)
+
+    def __call__(self, theta: FloatArray) -> bool:
+        """Check one vector of natural parameters, shape (K,)."""
+        for span in self.triangles:
+            if not _definite(theta[span].tolist()):
+                return False
+        for i in self.places:
+            if theta[i] < 0.0:
+                return False
+        return True
+
+
+def _definite(lower: list[float]) -> bool:
+    """Cholesky of a lower triangle, row by row, in plain Python: fastest at a few rows."""
+    pivot = lower[0]
+    if not pivot > 0.0:
+        return False
+    if len(lower) == 1:
+        return True
+    if len(lower) == 3:
+        return lower[2] * pivot > lower[1] * lower[1]
+    if len(lower) == 6:
+        _, a, b, c, d, e = lower
+        second = b - a * a / pivot
+        cross = d - a * c / pivot
+        return second > 0.0 and e - c * c / pivot - cross * cross / second > 0.0
+    factor: list[list[float]] = []
+    at = 0
+    while at < len(lower):
+        row: list[float] = []
+        for j, above in enumerate(factor):
+            rest = lower[at + j] - sum(a * b for a, b in zip(row, above, strict=False))
+            row.append(rest / above[j])
+        size = len(factor)
+        pivot = lower[at + size] - sum(a * a for a in row)
+        if not pivot > 0.0:
+            return False
+        row.append(pivot**0.5)
+        factor.append(row)
+        at += size + 1
+    return True

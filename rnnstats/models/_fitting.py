@@ -1,0 +1,79 @@
+"""Pieces of a fit that need no model class."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rnnstats.errors import SpecificationError
+
+if TYPE_CHECKING:
+    from rnnstats.models.base import LikelihoodModel
+
+__all__ = ["PsiObjective", "StartPoint", "by_name", "shaken"]
+
+FloatArray = NDArray[np.float64]
+
+
+class StartPoint(NamedTuple):
+    """A start of the optimiser: how it was found, and the natural parameters (K,)."""
+
+    label: str
+    theta: FloatArray
+
+
+class PsiObjective:
+    """Log-likelihood and gradient in ``psi`` (a class, so that processes can be sent it)."""
+
+    def __init__(self, model: LikelihoodModel) -> None:
+        self.model = model
+
+    def __call__(self, psi: FloatArray) -> tuple[float, FloatArray]:
+        layout, transform = self.model.layout, self.model.transform
+        theta = layout.expand(transform.to_natural(psi))
+        value, gradient = self.model._value_and_gradient(theta)
+        if value == -math.inf:
+            return value, np.full(len(psi), np.nan)
+        return value, transform.pull(psi, layout.pull(gradient))
+
+
+def by_name(params: pd.Series, names: tuple[str, ...], caller: str) -> FloatArray:
+    """Put a Series into the order of the parameters; an unlabelled one is taken as it is."""
+    if isinstance(params.index, pd.RangeIndex):
+        return params.to_numpy(dtype=np.float64)
+    labels = [str(label) for label in params.index]
+    missing = [name for name in names if name not in labels]
+    if missing or len(labels) != len(names):
+        extra = [label for label in labels if label not in names]
+        near = difflib.get_close_matches(missing[0], extra, n=1) if missing else []
+        hint = f" Is {near[0]!r} meant?" if near else ""
+        raise SpecificationError(
+            f"{caller}: a Series of params must be labelled with param_names; "
+            f"got {missing[0] + ' missing' if missing else extra[0] + ' too many'}.{hint} "
+            "Give an array to go by position."
+        )
+    return params.set_axis(labels)[list(names)].to_numpy(dtype=np.float64)
+
+
+def shaken(
+    found: list[StartPoint], number: int, rng: np.random.Generator, model: LikelihoodModel
+) -> list[StartPoint]:
+    """Cut to ``number`` starts, or fill up with random neighbours of the best ones."""
+    points = found[:number]
+    tries = 0
+    while len(points) < number and tries < 4 * number:
+        base = found[tries % min(len(found), 3)]
+        psi = model._psi(base.theta)
+        info = np.diag(model._psi_information(psi))
+        step = 3.0 * rng.standard_normal(len(psi)) / np.sqrt(np.maximum(info, 1e-8))
+        shaken = psi + np.clip(step, -0.5, 0.5)
+        theta = model.layout.expand(model.transform.to_natural(shaken))
+        if model._start_value(theta) > -math.inf:
+            points.append(StartPoint(f"{base.label}, shaken", theta))
+        tries += 1
+    return points

@@ -1,0 +1,477 @@
+"""What every likelihood model has in common; `fit` is written here, once."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from rnnstats._checks import check_bool, check_generator, check_int, check_literal
+from rnnstats.data import Endog, Exog
+from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
+from rnnstats.estimation.convergence import Convergence, Outcome
+from rnnstats.estimation.covariance import COV_TYPES, hessian_from_score
+from rnnstats.estimation.optimize import METHODS, Method, assess, maximize
+from rnnstats.models._fitting import PsiObjective, StartPoint, by_name, shaken
+from rnnstats.parameters.layout import Layout
+from rnnstats.parameters.transforms import Transform
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+__all__ = ["LikelihoodModel", "StartPoint"]
+
+FloatArray = NDArray[np.float64]
+DEFAULT_SEED = 20240913
+
+
+class LikelihoodModel(ABC):
+    """Data, structure and likelihood; a frozen value.
+
+    Subclasses give the likelihood at natural parameters; this class gives derivatives in
+    different coordinates, restrictions and the fit.
+
+    Attributes
+    ----------
+    endog : Endog
+    exog : Exog or None
+    layout : Layout
+        Names of the natural parameters and restrictions.
+    transform : Transform
+        Unconstrained coordinates of the free parameters.
+    """
+
+    name: ClassVar[str]
+    n_starts_default: int = 1
+    endog: Endog
+    exog: Exog | None
+    layout: Layout
+    transform: Transform
+
+    def __setattr__(self, attribute: str, value: object) -> None:
+        if self.__dict__.get("_frozen", False):
+            raise AttributeError(
+                f"{self.name}: models cannot be changed; got an assignment to {attribute!r}. "
+                "Use with_fixed() or clone(), or construct another model."
+            )
+        super().__setattr__(attribute, value)
+
+    # --- what a subclass gives ----------------------------------------------------------------
+
+    @abstractmethod
+    def _value(self, theta: FloatArray) -> float:
+        """Log-likelihood; -inf where it does not exist."""
+
+    @abstractmethod
+    def _value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        """Log-likelihood and gradient in ``theta``; -inf and NaN where it does not exist."""
+
+    @abstractmethod
+    def _loglikeobs(self, theta: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def _score_obs(self, theta: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def _information(self, theta: FloatArray) -> FloatArray: ...
+
+    @abstractmethod
+    def _starting_points(self, rng: np.random.Generator, number: int) -> list[StartPoint]:
+        """Starts from the data, promising ones first; restrictions may be ignored."""
+
+    @abstractmethod
+    def _rebuild(
+        self, endog: object, exog: object, fixed: Mapping[str, float | str] | None
+    ) -> Self: ...
+
+    @abstractmethod
+    def _make_results(
+        self, theta: FloatArray, cov_type: str, convergence: Convergence | None
+    ) -> Any: ...
+
+    def _closed_form(self) -> FloatArray | None:
+        """Maximum in closed form, where there is one."""
+        return None
+
+    def _normalised(self, theta: FloatArray) -> FloatArray:
+        """Return an equivalent point with the same likelihood, unique where there are several."""
+        return theta
+
+    def _boundary(self, theta: FloatArray) -> tuple[str, ...]:
+        """Words about what sits at the border of the admissible region."""
+        return ()
+
+    # --- what is public -----------------------------------------------------------------------
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows of the data."""
+        return self.endog.nobs
+
+    @property
+    def k_endog(self) -> int:
+        """Number of outputs."""
+        return self.endog.k_endog
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        """Names of all natural parameters, in the order of ``params``."""
+        return self.layout.names
+
+    @cached_property
+    def start_params(self) -> pd.Series:
+        """Best starting values found from the data alone, natural units, with names.
+
+        Raises
+        ------
+        DataError
+            When there are too few observations.
+        """
+        self._check_estimable()
+        rng = np.random.default_rng(DEFAULT_SEED)
+        points = self._admissible(self._starting_points(rng, self.n_starts_default))
+        return pd.Series(points[0].theta, index=list(self.param_names), name="start_params")
+
+    def loglike(self, params: ArrayLike) -> float:
+        """Exact log-likelihood.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,), or Series by name
+            All natural parameters, in the order of ``param_names``.
+
+        Returns
+        -------
+        float
+            -inf at inadmissible parameters (a covariance that is not positive definite; roots
+            outside the unit circle with a stationary start).
+
+        Raises
+        ------
+        SpecificationError
+            When ``params`` has another length or other names.
+        """
+        return self._value(self._theta(params))
+
+    def loglikeobs(self, params: ArrayLike) -> FloatArray:
+        """Contribution of each row to the log-likelihood, given the rows before it.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        ndarray, shape (nobs,)
+            NaN at inadmissible parameters; zero in rows without an observation.
+        """
+        return self._loglikeobs(self._theta(params))
+
+    def score(self, params: ArrayLike) -> FloatArray:
+        """Exact gradient of the log-likelihood in all natural parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        ndarray, shape (K,)
+            Restrictions are ignored; NaN at inadmissible parameters.
+        """
+        return self._value_and_gradient(self._theta(params))[1]
+
+    def score_obs(self, params: ArrayLike) -> FloatArray:
+        """Exact gradient of each row's contribution.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        ndarray, shape (nobs, K)
+            NaN at inadmissible parameters.
+        """
+        return self._score_obs(self._theta(params))
+
+    def information(self, params: ArrayLike) -> FloatArray:
+        """Expected information of the natural parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        ndarray, shape (K, K)
+            From first derivatives only (Harvey 1989, eq. 3.4.69); NaN at inadmissible parameters.
+        """
+        return self._information(self._theta(params))
+
+    def hessian(self, params: ArrayLike) -> FloatArray:
+        """Hessian of the log-likelihood in the natural parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        ndarray, shape (K, K)
+            Central differences of the exact score with one Richardson step, in units of about one
+            standard error; NaN at inadmissible parameters.
+        """
+        theta = self._theta(params)
+        if self._value(theta) == -math.inf:
+            return np.full((len(theta), len(theta)), np.nan)
+        diagonal = np.diag(self._information(theta))
+        known = np.isfinite(diagonal) & (diagonal > 0.0)
+        scale = np.where(known, 1.0 / np.sqrt(np.where(known, diagonal, 1.0)), 1.0)
+        scale = np.where(known, scale, 1e-2 * np.maximum(np.abs(theta), 1.0))
+        return hessian_from_score(lambda x: self._value_and_gradient(x)[1], theta, scale=scale)
+
+    def with_fixed(self, fixed: Mapping[str, float | str]) -> Self:
+        """Return the same model with further restrictions.
+
+        Parameters
+        ----------
+        fixed : mapping of str to float or str
+            Parameter name to a number (fixed there) or another parameter's name (equal to it).
+
+        Returns
+        -------
+        LikelihoodModel
+            A new model; later restrictions on a name replace earlier ones.
+
+        Raises
+        ------
+        SpecificationError
+            For unknown names (the closest ones are offered), or equalities that form a ring.
+        """
+        joined = self.layout.with_fixed(fixed)
+        return self._rebuild(self.endog, self.exog, joined.fixed)
+
+    def clone(self, endog: object, exog: object = None) -> Self:
+        """Return the same structure, restrictions included, on other data.
+
+        Parameters
+        ----------
+        endog : Series, DataFrame or array_like, shape (nobs,) or (nobs, k_endog)
+        exog : Series, DataFrame or array_like, optional
+            Needed when this model has inputs.
+
+        Returns
+        -------
+        LikelihoodModel
+        """
+        return self._rebuild(endog, exog, self.layout.fixed)
+
+    def fit(
+        self,
+        *,
+        start_params: ArrayLike | None = None,
+        method: str = "auto",
+        n_starts: int | None = None,
+        maxiter: int = 500,
+        cov_type: str = "oim",
+        rng: np.random.Generator | int | None = None,
+        progress: bool = False,
+        n_jobs: int = 1,
+    ) -> Any:
+        """Maximum likelihood.
+
+        Parameters
+        ----------
+        start_params : array_like, shape (K,), optional
+            Start here, in natural units. Alone unless ``n_starts`` is given too.
+        method : {"auto", "scoring", "newton", "bfgs"}
+        n_starts : int, optional
+            Number of starts found from the data; the results' ``starts`` shows where each ended.
+            Default: 2 to 10, by form and number of rows.
+        maxiter : int
+            Largest number of iterations a start.
+        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "none"}
+            Covariance of the estimates.
+        rng : numpy.random.Generator or int, optional
+            For starts drawn at random. Default: a fixed seed, so that a fit can be repeated.
+        progress : bool
+            Show progress when the work takes over about two seconds.
+        n_jobs : int
+            Number of processes for the starts; the numbers do not depend on it.
+
+        Returns
+        -------
+        Results
+            Also when the optimiser stopped early: ``results.convergence`` says how it went.
+
+        Raises
+        ------
+        DataError
+            When there are not more observations than free parameters, or a series does not vary.
+        SpecificationError
+            For an argument that is not allowed, or when no start is admissible.
+
+        Warns
+        -----
+        ConvergenceWarning
+            When the optimiser stopped before its criteria were met.
+        """
+        caller = f"{self.name}.fit"
+        check_literal(method, METHODS, name="method", caller=caller)
+        check_literal(cov_type, COV_TYPES, name="cov_type", caller=caller)
+        check_int(maxiter, name="maxiter", caller=caller, minimum=1)
+        check_bool(progress, name="progress", caller=caller)
+        if n_starts is not None:
+            check_int(n_starts, name="n_starts", caller=caller, minimum=1)
+        self._check_estimable()
+        if self.layout.k_free == 0:
+            return self._make_results(self.layout.base.copy(), cov_type, None)
+        closed = self._closed_form() if method == "auto" and start_params is None else None
+        if closed is not None and n_starts is None:
+            outcome = assess(
+                self._objective(),
+                self._psi(closed),
+                information=self._psi_information,
+                boundary=self._psi_boundary,
+            )
+        else:
+            generator = check_generator(DEFAULT_SEED if rng is None else rng, caller=caller)
+            points = self._points(start_params, n_starts, generator)
+            outcome = self._search(points, method, maxiter, progress, n_jobs)
+        return self._finish(outcome, cov_type)
+
+    def _search(
+        self,
+        points: Sequence[StartPoint],
+        method: str,
+        maxiter: int,
+        progress: bool,
+        n_jobs: int,
+    ) -> Outcome:
+        """Maximise from several starts."""
+        return maximize(
+            self._objective(),
+            np.array([self._psi(point.theta) for point in points]),
+            information=self._psi_information,
+            method=cast(Method, method),
+            maxiter=maxiter,
+            labels=[point.label for point in points],
+            boundary=self._psi_boundary,
+            progress=progress,
+            n_jobs=n_jobs,
+        )
+
+    # --- inside -------------------------------------------------------------------------------
+
+    def _finish(self, outcome: Outcome, cov_type: str) -> Any:
+        if not outcome.convergence.converged:
+            warnings.warn(
+                f"{self.name}.fit: {outcome.convergence.message}", ConvergenceWarning, stacklevel=3
+            )
+        theta = self.layout.expand(self.transform.to_natural(outcome.psi))
+        return self._make_results(self._normalised(theta), cov_type, outcome.convergence)
+
+    def _theta(self, params: ArrayLike) -> FloatArray:
+        """Check ``params`` and return them as a float64 vector (K,)."""
+        k = self.layout.k_params
+        if type(params) is np.ndarray and params.dtype == np.float64 and params.shape == (k,):
+            return params
+        if isinstance(params, pd.Series):
+            params = by_name(params, self.layout.names, self.name)
+        theta = np.ascontiguousarray(params, dtype=np.float64)
+        if theta.shape != (k,):
+            raise SpecificationError(
+                f"{self.name}: params must have one number a parameter, shape ({k},); got shape "
+                f"{theta.shape}. The order is that of param_names."
+            )
+        return theta
+
+    def _psi(self, theta: FloatArray) -> FloatArray:
+        return self.transform.to_unconstrained(self.layout.reduce(theta))
+
+    def _objective(self) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+        """Return the log-likelihood with its gradient as a function of ``psi``."""
+        return PsiObjective(self)
+
+    def _psi_information(self, psi: FloatArray) -> FloatArray:
+        theta = self.layout.expand(self.transform.to_natural(psi))
+        chain = self.layout.expansion @ self.transform.jacobian(psi)
+        info: FloatArray = chain.T @ self._information(theta) @ chain
+        return info
+
+    def _psi_boundary(self, psi: FloatArray) -> tuple[str, ...]:
+        return self._boundary(self.layout.expand(self.transform.to_natural(psi)))
+
+    def _points(
+        self, start_params: ArrayLike | None, n_starts: int | None, rng: np.random.Generator
+    ) -> list[StartPoint]:
+        """Return admissible starts, the user's first."""
+        points: list[StartPoint] = []
+        if start_params is not None:
+            theta = self._theta(start_params)
+            points = self._admissible([StartPoint("start_params", theta)], repair=False)
+            if n_starts is None:
+                return points
+        number = self.n_starts_default if n_starts is None else n_starts
+        found = self._admissible(self._starting_points(rng, number))
+        return points + shaken(found, number, rng, self)
+
+    def _admissible(self, points: Sequence[StartPoint], *, repair: bool = True) -> list[StartPoint]:
+        """Impose restrictions, drop inadmissible and repeated starts, best likelihood first."""
+        kept: list[tuple[float, StartPoint]] = []
+        for label, raw in points:
+            theta = self.layout.expand(self.layout.reduce(raw))
+            value = self._start_value(theta)
+            for _ in range(25 if repair else 0):
+                if value > -math.inf:
+                    break
+                theta = self._towards_rest(theta)
+                value = self._start_value(theta)
+            if value > -math.inf and all(abs(value - other) > 1e-7 for other, _ in kept):
+                kept.append((value, StartPoint(label, theta)))
+        if not kept:
+            raise SpecificationError(
+                f"{self.name}: a start must be inside the admissible region; got none"
+                f"{' from start_params' if not repair else ''}. "
+                "Give start_params with a finite loglike, or relax the restrictions."
+            )
+        kept.sort(key=lambda item: -item[0])
+        return [point for _, point in kept]
+
+    def _start_value(self, theta: FloatArray) -> float:
+        try:
+            self._psi(theta)
+        except ValueError:
+            return -math.inf
+        return self._value(theta)
+
+    def _towards_rest(self, theta: FloatArray) -> FloatArray:
+        """Return a calmer point, for starts that restrictions made inadmissible."""
+        calm = theta.copy()
+        dynamic = np.array([group in ("W_h", "K") for group in self.layout.groups])
+        calm[dynamic] *= 0.85
+        return self.layout.expand(self.layout.reduce(calm))
+
+    def _check_estimable(self) -> None:
+        observed, free = self.endog.nobs_observed, self.layout.k_free
+        if observed <= free:
+            raise DataError(
+                f"{self.name}: a fit needs more observed values than free parameters; got "
+                f"{observed} values and {free} parameters. Use fewer states, trend='n' or "
+                "restrictions."
+            )
+        for name, column in zip(self.endog.names, self.endog.values.T, strict=True):
+            seen = column[np.isfinite(column)]
+            if float(np.ptp(seen)) <= 1e-12 * float(np.max(np.abs(seen))):
+                raise DataError(
+                    f"{self.name}: every series must vary; got only the value {seen[0]!r} in "
+                    f"column {name!r}. Leave that column out."
+                )

@@ -1,0 +1,405 @@
+"""Climbing the innovations form in well-conditioned coordinates.
+
+Echelon coordinates are easy to read and to restrict, but where the forecasts that make up the state
+are nearly collinear they stretch the likelihood into long curved ridges. So a fit without
+restrictions on the dynamics climbs in local coordinates: at a point, the system is balanced (its
+observability and reachability gramians made equal and diagonal), and ``(W_h, V, K)`` may move in
+the ``2 n p`` directions orthogonal to those that only change the basis of the state (data driven
+local coordinates: McKelvey, Helmersson and Ribarits 2004, Automatica 40, 1629-1635). The chart is
+affine, and is drawn anew every few iterations. The end point is put back into echelon coordinates;
+the likelihood is the same in both.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError
+from rnnstats.estimation.convergence import Optimum, Outcome
+from rnnstats.estimation.progress import Meter
+from rnnstats.estimation.realisation import Realisation, spectral_radius, to_echelon
+from rnnstats.estimation.trust_region import Climb, Problem, begin, climb
+from rnnstats.kernels import kalman
+from rnnstats.parameters.cells import CellTable
+from rnnstats.parameters.layout import Layout
+from rnnstats.parameters.transforms import Block, Transform
+
+__all__ = ["Atlas", "Climbed", "climb_all", "with_climbs"]
+
+FloatArray = NDArray[np.float64]
+DYNAMIC = frozenset({"W_h", "V", "K"})
+ROUND = 25
+SAME_LLF = 1e-5
+SAME_BASIN_LLF = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class Atlas:
+    """What all charts of a model share.
+
+    Parameters
+    ----------
+    table : CellTable
+        Of the innovations form.
+    layout : Layout
+        Without restrictions on W_h, V, K and W_x.
+    transform : Transform
+    kronecker : tuple of int
+    y : ndarray, shape (nobs, p)
+    x_obs, x_state : ndarray or None
+    """
+
+    table: CellTable
+    layout: Layout
+    transform: Transform
+    kronecker: tuple[int, ...]
+    y: FloatArray
+    x_obs: FloatArray | None
+    x_state: FloatArray | None
+
+    @property
+    def rest(self) -> list[int]:
+        """Places in the free vector of what is not W_h, V or K."""
+        names = self.layout.free_names
+        return [i for i, name in enumerate(names) if name.split("[", 1)[0] not in DYNAMIC]
+
+
+class Chart:
+    """Local coordinates at one point.
+
+    The coordinates are ``psi = (x, unconstrained other parameters)`` and all cells of the template
+    are ``base + basis @ natural(psi)``.
+    """
+
+    def __init__(self, atlas: Atlas, theta: FloatArray) -> None:
+        self.atlas = atlas
+        table, rest = atlas.table, atlas.rest
+        full = table.fill(theta)
+        system = Realisation(*(table.array(full, n) for n in ("transition", "design", "selection")))
+        cov = table.array(full, "obs_cov")
+        basis, balanced = _balanced(system, cov)
+        directions = _free_directions(balanced, np.sqrt(np.diag(cov)))
+        self.size = directions.shape[1]
+        inputs = table.array(full, "C_state") @ np.linalg.inv(basis).T
+        self.base = np.zeros(table.template.size)
+        self.basis = np.zeros((table.template.size, self.size + len(rest)))
+        ends = np.cumsum([0, *(part.size for part in balanced)])
+        parts = ("transition", "design", "selection")
+        for name, part, lo, hi in zip(parts, balanced, ends, ends[1:], strict=False):
+            table.array(self.base, name)[...] = part
+            place = table.place(name)
+            self.basis[place, : self.size] = directions[lo:hi]
+        others = table.directions().T @ atlas.layout.expansion[:, rest]
+        self.basis[:, self.size :] = others
+        self.base += table.directions().T @ np.where(
+            np.isin(table.groups, list(DYNAMIC)), 0.0, atlas.layout.base
+        )
+        shift = {place: self.size + j for j, place in enumerate(rest)}
+        blocks = [
+            Block(b.kind, tuple(shift[i] for i in b.indices), b.lo, b.hi)
+            for b in atlas.transform.blocks
+        ]
+        self.transform = Transform(self.size + len(rest), blocks)
+        start = np.concatenate([np.zeros(self.size), atlas.layout.reduce(theta)[rest]])
+        inside = table.array_cells("C_state").ravel()
+        moved = np.linalg.lstsq(self.basis[inside], inputs.ravel(), rcond=None)[0]
+        start = np.where(np.any(self.basis[inside] != 0.0, axis=0), moved, start)
+        self.start = self.transform.to_unconstrained(start)
+
+    def objective(self, psi: FloatArray) -> tuple[float, FloatArray]:
+        """Log-likelihood and gradient in the chart; -inf and NaN where inadmissible."""
+        natural = self.transform.to_natural(psi)
+        if not math.isfinite(float(natural @ natural)):
+            return -math.inf, np.full(len(psi), np.nan)
+        table, atlas = self.atlas.table, self.atlas
+        full = self.base + self.basis @ natural
+        try:
+            value, slopes = kalman.score(
+                table.system_from(full, atlas.x_obs, atlas.x_state), atlas.y
+            )
+        except (NotPositiveDefiniteError, NotStationaryError):
+            return -math.inf, np.full(len(psi), np.nan)
+        gradient = self.basis.T @ table.pull_full(slopes, atlas.x_obs, atlas.x_state)
+        return value, self.transform.pull(psi, gradient)
+
+    def information(self, psi: FloatArray) -> FloatArray:
+        """Expected information in the chart."""
+        table, atlas = self.atlas.table, self.atlas
+        full = self.base + self.basis @ self.transform.to_natural(psi)
+        directions = (self.basis @ self.transform.jacobian(psi)).T
+        system = table.system_from(full, atlas.x_obs, atlas.x_state)
+        tangents = table.tangents_along(directions, atlas.x_obs, atlas.x_state)
+        try:
+            return kalman.information(system, atlas.y, tangents)
+        except (NotPositiveDefiniteError, NotStationaryError):
+            return np.full((len(psi), len(psi)), np.nan)
+
+    def theta(self, psi: FloatArray) -> FloatArray | None:
+        """Natural parameters of the point in echelon coordinates, or None if it has none."""
+        table, layout = self.atlas.table, self.atlas.layout
+        natural = self.transform.to_natural(psi)
+        full = self.base + self.basis @ natural
+        system = Realisation(*(table.array(full, n) for n in ("transition", "design", "selection")))
+        turned = to_echelon(system, self.atlas.kronecker)
+        if turned is None:
+            return None
+        rows = _basis_rows(system, self.atlas.kronecker)
+        free = np.zeros(layout.k_free)
+        free[self.atlas.rest] = natural[self.size :]
+        theta = layout.expand(free)
+        dynamics = table.read(
+            {
+                "transition": turned.a,
+                "design": turned.c,
+                "selection": turned.k,
+                "C_state": table.array(full, "C_state") @ rows.T,
+            }
+        )
+        turns = np.isin(table.groups, [*DYNAMIC, "W_x"])
+        return np.where(turns, dynamics, theta)
+
+
+def _basis_rows(system: Realisation, kronecker: tuple[int, ...]) -> FloatArray:
+    """Rows of the observability matrix that are the echelon state."""
+    powers = [
+        system.c[i] @ np.linalg.matrix_power(system.a, j)
+        for i, chain in enumerate(kronecker)
+        for j in range(chain)
+    ]
+    return np.array(powers)
+
+
+def _balanced(system: Realisation, cov: FloatArray) -> tuple[FloatArray, Realisation]:
+    """Balance a system with outputs in units of its errors: (basis, system in that basis)."""
+    a, c, k = system
+    n = len(a)
+    stable = a * min(1.0, 0.995 / max(spectral_radius(a), 1e-300))
+    white = np.linalg.solve(np.linalg.cholesky(cov), c)
+    observe = kalman.stationary_covariance(np.ascontiguousarray(stable.T), white.T @ white)
+    reach = kalman.stationary_covariance(stable, k @ cov @ k.T)
+    lift = 1e-10 * max(float(np.trace(reach)), 1e-300) * np.eye(n)
+    factor = np.linalg.cholesky(0.5 * (reach + reach.T) + lift)
+    vectors, size, _ = np.linalg.svd(factor.T @ observe @ factor)
+    size = np.maximum(size, 1e-12 * max(float(size[0]), 1e-300))
+    basis = factor @ (vectors * size**-0.25)
+    inverse = np.linalg.inv(basis)
+    return basis, Realisation(inverse @ a @ basis, c @ basis, inverse @ k)
+
+
+def _free_directions(system: Realisation, scale: FloatArray) -> FloatArray:
+    """Directions of (A, C, K) that are orthogonal to changes of basis, shape (size, 2 n p).
+
+    Outputs are measured in units of ``scale``.
+    """
+    a, c, k = system
+    n, p = len(a), len(c)
+    eye = np.eye(n)
+    orbit = np.vstack(
+        [
+            np.kron(eye, a.T) - np.kron(a, eye),
+            -np.kron(c / scale[:, None], eye),
+            np.kron(eye, (k * scale).T),
+        ]
+    )
+    # columns: the n * n entries of an infinitesimal change of basis X, row-major:
+    # dA = X A - A X, dC = -C X, dK = X K.
+    left = np.linalg.svd(orbit)[0][:, n * n :].copy()
+    left[n * n : n * n + n * p] *= np.repeat(scale, n)[:, None]
+    left[n * n + n * p :] /= np.tile(scale, n)[:, None]
+    return left
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """Where the climb from one start ended.
+
+    ``theta`` is the last point in echelon coordinates.
+    """
+
+    label: str
+    start_llf: float
+    llf: float
+    theta: FloatArray
+    iterations: int
+    evaluations: int
+    converged: bool
+
+
+def _climb_one(atlas: Atlas, state: Climbed, method: str, limit: int, gtol: float) -> Climbed:
+    """Climb on from a point for ``limit`` iterations in one chart after the other."""
+    if state.converged:
+        return state
+    used = 0
+    while used < limit and not state.converged:
+        try:
+            chart = Chart(atlas, state.theta)
+        except (np.linalg.LinAlgError, ValueError):  # no balance here: singular or at the border
+            return state
+        problem = Problem(chart.objective, None, chart.information, method, gtol)
+        walk = begin(problem, 0, chart.start)
+        if walk.status == "refused":
+            return state
+        walk = climb(problem, walk, min(ROUND, limit - used))
+        used += max(walk.iterations, 1)
+        theta = chart.theta(walk.psi)
+        if theta is None or not walk.llf >= state.llf - 1e-6 * (1.0 + abs(state.llf)):
+            return state
+        stuck = walk.status == "stalled" and walk.llf <= state.llf + 1e-9
+        state = replace(
+            state,
+            llf=walk.llf,
+            theta=theta,
+            iterations=state.iterations + walk.iterations,
+            evaluations=state.evaluations + walk.evaluations,
+            converged=walk.status == "converged",
+        )
+        if stuck:
+            return state
+    return state
+
+
+def climb_all(
+    atlas: Atlas,
+    points: Sequence[tuple[str, FloatArray, float]],
+    *,
+    method: str,
+    maxiter: int,
+    gtol: float = 1e-5,
+    polish: int,
+    n_jobs: int = 1,
+    progress: bool = False,
+) -> list[Climbed]:
+    """Climb all starts a little, then the best distinct ones to the end.
+
+    Parameters
+    ----------
+    atlas : Atlas
+    points : sequence of (label, theta, log-likelihood)
+    method : str
+        Of `rnnstats.estimation.maximize`; "auto" is "bfgs" here, the cheapest in good coordinates.
+    maxiter : int
+        Iterations a start.
+    gtol : float
+        Largest Newton step at the end, in standard errors.
+    polish : int
+        How many are climbed to the end.
+    n_jobs : int
+        Processes.
+    progress : bool
+        Show a bar when the work takes over about two seconds.
+
+    Returns
+    -------
+    list of Climbed
+        In the order of ``points``.
+    """
+    method = "bfgs" if method == "auto" else method
+    states = [Climbed(label, value, value, theta, 0, 0, False) for label, theta, value in points]
+    first = min(ROUND, maxiter)
+    meter = Meter(progress, None, len(states))
+    _each(atlas, states, range(len(states)), method, first, gtol, n_jobs, meter)
+    chosen: list[int] = []
+    for i in sorted(range(len(states)), key=lambda j: -states[j].llf):
+        near = any(
+            abs(states[i].llf - states[j].llf) < SAME_BASIN_LLF and states[i].converged
+            for j in chosen
+        )
+        if not near and len(chosen) < polish:
+            chosen.append(i)
+    meter.polishing(len(chosen))
+    _each(atlas, states, chosen, method, max(maxiter - first, 0), gtol, n_jobs, meter)
+    meter.close()
+    return states
+
+
+def _each(
+    atlas: Atlas,
+    states: list[Climbed],
+    which: Sequence[int],
+    method: str,
+    limit: int,
+    gtol: float,
+    n_jobs: int,
+    meter: Meter,
+) -> None:
+    """Climb on from some of the states, in place; an interrupt leaves the rest where they are."""
+    if n_jobs != 1 and len(which) > 1:
+        from joblib import Parallel, delayed
+
+        work = (delayed(_climb_one)(atlas, states[i], method, limit, gtol) for i in which)
+        for i, state in zip(which, Parallel(n_jobs=n_jobs)(work), strict=True):
+            states[i] = state
+        return
+    try:
+        for i in which:
+            states[i] = _climb_one(atlas, states[i], method, limit, gtol)
+            meter.done(cast(Climb, states[i]))  # reads llf only
+    except KeyboardInterrupt:
+        return
+
+
+def with_climbs(
+    outcome: Outcome,
+    climbs: Sequence[Climbed],
+    psi_of: Callable[[FloatArray], FloatArray],
+    began: float,
+    method: str,
+) -> Outcome:
+    """Put the climbs into the record of the final step.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Of the final step, from the best climb's end.
+    climbs : sequence of Climbed
+    psi_of : callable
+        Natural parameters to unconstrained ones.
+    began : float
+        ``time.perf_counter()`` at the beginning.
+    method : str
+        As asked for.
+    """
+    best = max(range(len(climbs)), key=lambda i: climbs[i].llf)
+    ends = [psi_of(state.theta) for state in climbs]
+    ends[best] = outcome.psi
+    rows: list[Optimum] = []
+    for i, state in enumerate(climbs):
+        gap = ends[i] - outcome.psi
+        form = -float(gap @ outcome.hessian @ gap)
+        llf = outcome.llf if i == best else state.llf
+        done = state.converged or i == best
+        same = next(
+            (j for j, row in enumerate(rows) if row.same_as == j and abs(row.llf - llf) < SAME_LLF),
+            i,
+        )
+        rows.append(
+            Optimum(
+                start=i,
+                label=state.label,
+                start_llf=state.start_llf,
+                llf=llf,
+                same_as=same if done else -1,
+                distance=math.sqrt(form) if form >= 0.0 else math.nan,
+                iterations=state.iterations,
+                evaluations=state.evaluations,
+                converged=outcome.convergence.converged if i == best else state.converged,
+                message="" if done else "put aside after the first iterations",
+            )
+        )
+    record = replace(
+        outcome.convergence,
+        method=method,
+        iterations=outcome.convergence.iterations + sum(c.iterations for c in climbs),
+        evaluations=outcome.convergence.evaluations + sum(c.evaluations for c in climbs),
+        seconds=time.perf_counter() - began,
+        n_starts=len(climbs),
+        optima=tuple(rows),
+    )
+    return replace(outcome, convergence=record, points=tuple(ends))

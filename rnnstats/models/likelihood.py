@@ -1,0 +1,155 @@
+"""Likelihood of a table of cells on data: value, derivatives, information.
+
+Points where the likelihood does not exist (a covariance that is not positive definite, a root
+outside the circle with a stationary start, overflow) have value -inf and derivatives NaN.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError
+from rnnstats.kernels import kalman
+from rnnstats.kernels.system import StateSpace
+from rnnstats.models._arguments import covariance_check
+from rnnstats.models.regression import Regression, volume, volume_gradient
+from rnnstats.parameters.cells import CellTable
+
+__all__ = ["Likelihood"]
+
+FloatArray = NDArray[np.float64]
+_REFUSALS = (NotPositiveDefiniteError, NotStationaryError)
+
+
+class Likelihood:
+    """Exact Gaussian likelihood as a function of the natural parameters (K,).
+
+    Parameters
+    ----------
+    table : CellTable
+    y : ndarray, shape (nobs, p)
+        C-contiguous; NaN is missing.
+    x_obs, x_state : ndarray or None
+        What `rnnstats.parameters.regressors` gives for the table's terms.
+    given_rows : int
+        Order L of a vector autoregression whose first L rows have a flat density, else 0. Complete
+        data then are a regression; with gaps the exact diffuse filter is used, see
+        `rnnstats.models.regression`.
+    """
+
+    def __init__(
+        self,
+        table: CellTable,
+        y: FloatArray,
+        x_obs: FloatArray | None,
+        x_state: FloatArray | None,
+        *,
+        given_rows: int = 0,
+    ) -> None:
+        self.table, self.y, self.x_obs, self.x_state = table, y, x_obs, x_state
+        self.given_rows = given_rows
+        self.covariance_ok = covariance_check(table.blocks)
+        self.regression: Regression | None = None
+        if 0 < given_rows < len(y) and bool(np.isfinite(y).all()):
+            design = np.ones((len(y), 1)) if x_obs is None and table.obs_terms else x_obs
+            self.regression = Regression(table, given_rows, y, design, x_state)
+        self.counts_volume = self.regression is None and 1 < given_rows <= len(y)
+        varies = x_obs is not None or x_state is not None
+        self._constant_tangents = None if varies else table.tangents(None, None)
+
+    def value(self, theta: FloatArray) -> float:
+        """Log-likelihood."""
+        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+            return -math.inf
+        if self.regression is not None:
+            return float(self.regression.loglikeobs(theta).sum())
+        system = self.table.system(theta, self.x_obs, self.x_state)
+        try:
+            value = kalman.loglike(system, self.y)
+        except _REFUSALS:
+            return -math.inf
+        if self.counts_volume:
+            value += volume(system.transition, self.table.k_endog)
+        return value if math.isfinite(value) else -math.inf
+
+    def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        """Log-likelihood and its gradient, shape (K,)."""
+        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+            return -math.inf, np.full(len(theta), np.nan)
+        if self.regression is not None:
+            value = float(self.regression.loglikeobs(theta).sum())
+            return value, self.regression.score_obs(theta).sum(axis=0)
+        system = self.table.system(theta, self.x_obs, self.x_state)
+        try:
+            value, slopes = kalman.score(system, self.y)
+        except _REFUSALS:
+            return -math.inf, np.full(len(theta), np.nan)
+        gradient = self.table.pull(slopes, self.x_obs, self.x_state)
+        if self.counts_volume:
+            value += volume(system.transition, self.table.k_endog)
+            gradient = gradient + self._volume_gradient(system, value)
+        if not math.isfinite(value):
+            return -math.inf, np.full(len(theta), np.nan)
+        return value, gradient
+
+    def loglikeobs(self, theta: FloatArray) -> FloatArray:
+        """Contribution of each row, shape (nobs,)."""
+        refused = np.full(len(self.y), np.nan)
+        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+            return refused
+        if self.regression is not None:
+            return self.regression.loglikeobs(theta)
+        system = self.table.system(theta, self.x_obs, self.x_state)
+        try:
+            out = np.array(kalman.loglikeobs(system, self.y))
+        except _REFUSALS:
+            return refused
+        if self.counts_volume:
+            out[self.given_rows - 1] += volume(system.transition, self.table.k_endog)
+        return out
+
+    def score_obs(self, theta: FloatArray) -> FloatArray:
+        """Gradient of each row's contribution, shape (nobs, K)."""
+        refused = np.full((len(self.y), len(theta)), np.nan)
+        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+            return refused
+        if self.regression is not None:
+            return self.regression.score_obs(theta)
+        system = self.table.system(theta, self.x_obs, self.x_state)
+        try:
+            out = np.array(kalman.score_obs(system, self.y, self.tangents())[1])
+        except _REFUSALS:
+            return refused
+        if self.counts_volume:
+            change = volume(system.transition, self.table.k_endog)
+            out[self.given_rows - 1] += self._volume_gradient(system, change)
+        return out
+
+    def information(self, theta: FloatArray) -> FloatArray:
+        """Expected information, shape (K, K)."""
+        refused = np.full((len(theta), len(theta)), np.nan)
+        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+            return refused
+        if self.regression is not None:
+            return self.regression.information(theta)
+        system = self.table.system(theta, self.x_obs, self.x_state)
+        try:
+            return kalman.information(system, self.y, self.tangents())
+        except _REFUSALS:
+            return refused
+
+    def tangents(self) -> kalman.Tangents:
+        """Directions of all parameters; kept where they are small, that is, constant in time."""
+        if self._constant_tangents is not None:
+            return self._constant_tangents
+        return self.table.tangents(self.x_obs, self.x_state)
+
+    def _volume_gradient(self, system: StateSpace, value: float) -> FloatArray:
+        full = np.zeros(self.table.template.size)
+        if value > -math.inf:
+            slope = volume_gradient(system.transition, self.table.k_endog)
+            self.table.array(full, "transition")[...] = slope
+        return self.table.collect(full)

@@ -1,0 +1,499 @@
+"""Linear recurrent network with Gaussian noise: exact likelihood by the Kalman filter."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar, Literal, cast, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from rnnstats._checks import check_generator, check_int, check_literal
+from rnnstats.data import Endog, Exog
+from rnnstats.errors import DataError, SpecificationError
+from rnnstats.estimation.convergence import Convergence, Outcome
+from rnnstats.kernels import kalman
+from rnnstats.kernels.kalman import FilterOutput, SmootherOutput
+from rnnstats.kernels.system import StateSpace
+from rnnstats.models import charts, points
+from rnnstats.models._arguments import (
+    kronecker_indices,
+    number_of_states,
+    state_vector,
+    structure_of,
+)
+from rnnstats.models.base import LikelihoodModel, StartPoint
+from rnnstats.models.forms import FORMS, TRENDS, Form, Request, generic_indices
+from rnnstats.models.likelihood import Likelihood
+from rnnstats.models.regression import least_squares
+from rnnstats.parameters.cells import CellTable, regressors
+from rnnstats.parameters.layout import Layout
+from rnnstats.parameters.transforms import Transform
+
+if TYPE_CHECKING:
+    from rnnstats.estimation.covariance import CovType
+    from rnnstats.results.linear import LinearResults
+    from rnnstats.results.protocol import StateSpaceModel
+
+__all__ = ["LinearRNN"]
+
+FloatArray = NDArray[np.float64]
+FormName = Literal["innovations", "observed", "leaky"]
+TrendName = Literal["n", "c", "ct"]
+ExogEnters = Literal["state", "output", "both"]
+Initial = Literal["stationary", "diffuse", "known"]
+
+_STARTS: Mapping[str, int] = MappingProxyType({"innovations": 10, "observed": 2, "leaky": 8})
+
+
+class LinearRNN(LikelihoodModel):
+    """Linear recurrent network with Gaussian noise.
+
+    ``h_t = W_h h_{t-1} + W_x x_t + noise_t``, ``y_t = V h_t + D x_t + b_y + b_y_trend t + eps_t``,
+    for t = 1 .. nobs; ``h_0`` precedes the sample. Row t of the inputs acts on the step into t.
+
+    Parameters
+    ----------
+    endog : Series, DataFrame or array_like, shape (nobs,) or (nobs, k_endog)
+        NaN is missing and is skipped exactly.
+    exog : Series, DataFrame or array_like, shape (nobs, k_exog), optional
+        Inputs, complete.
+    k_states : int, optional
+        Number of states, at least 1. Default: the number of outputs (innovations and observed
+        form), 1 or two a pair (leaky form).
+    form : {"innovations", "observed", "leaky"}
+        Identified coordinates.
+
+        ``"innovations"``
+            The state reads the last error: ``h_t = W_h h_{t-1} + K e_{t-1} + W_x x_t``,
+            ``y_t = V h_t + ... + e_t``; a VARMAX model in echelon form. With one output it is
+            ARMA(k, k), with as many states as outputs VARMA(1, 1) with AR matrix W_h and MA
+            matrix K - W_h.
+        ``"observed"``
+            The state is the output and its lags: VARX(L) with L = k_states / k_endog.
+        ``"leaky"``
+            Independent units with unit noise, ``W_h`` diagonal with entries in (0, 1), or damped
+            oscillators (pairs of states); slowest first, first loading positive.
+    kronecker : tuple of int, optional
+        Kronecker indices of the innovations form, one an output. Default: generic ones.
+    trend : {"n", "c", "ct"}
+        Terms of the output: none, a constant (the mean of a stationary series), a constant and
+        a slope in t = 1 .. nobs.
+    exog_enters : {"state", "output", "both"}
+        Where inputs enter: through W_x, through D, or both.
+    obs_noise : {None, "full", "diagonal", "none"}
+        Innovations form: None or "full", an unrestricted ``obs_cov``; or "diagonal". Leaky form:
+        None or "diagonal"; or "none". Observed form: None.
+    initial : {"stationary", "diffuse", "known"}
+        Start: the stationary distribution; exact diffuse (observed form: given the first L rows);
+        or ``h_0 = 0``, with ``e_0 = 0`` in the innovations form.
+    fixed : mapping of str to float or str, optional
+        Restrictions by parameter name: a number, or the name of a parameter to be equal to.
+    structure : mapping, optional
+        Leaky form: ``{"pairs": k}``, the number of oscillator pairs (the last 2 k states).
+
+    Raises
+    ------
+    DataError
+        For unusable data.
+    SpecificationError
+        For arguments that are not allowed, alone or together.
+
+    Attributes
+    ----------
+    endog, exog, form, trend, exog_enters, obs_noise, initial, kronecker
+        As given or chosen.
+    k_states : int
+    param_names, state_names : tuple of str
+        Parameters are labelled ``W_h[h1,h2]``, ``K[h1,cpi]``, ``W_x[h1,gdp]``, ``V[cpi,h1]``,
+        ``D[cpi,gdp]``, ``b_y[cpi]``, ``b_y_trend[cpi]``, ``obs_cov[cpi,gdp]`` (lower triangle),
+        ``state_cov[h1,h1]``.
+
+    References
+    ----------
+    Hannan, E. J. and Deistler, M. (1988), The Statistical Theory of Linear Systems, Wiley.
+    Luetkepohl, H. (2005), New Introduction to Multiple Time Series Analysis, Springer, ch. 12.
+    Durbin, J. and Koopman, S. J. (2012), Time Series Analysis by State Space Methods, 2nd ed.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from rnnstats import LinearRNN
+    >>> y = np.sin(np.arange(40.0)) + np.cos(0.3 * np.arange(40.0)) ** 2
+    >>> LinearRNN(y, k_states=1).param_names
+    ('W_h[h1,h1]', 'K[h1,y]', 'b_y[y]', 'obs_cov[y,y]')
+    """
+
+    name: ClassVar[str] = "LinearRNN"
+
+    def __init__(
+        self,
+        endog: object,
+        exog: object = None,
+        *,
+        k_states: int | None = None,
+        form: FormName = "innovations",
+        kronecker: Iterable[int] | None = None,
+        trend: TrendName = "c",
+        exog_enters: ExogEnters = "state",
+        obs_noise: Literal["full", "diagonal", "none"] | None = None,
+        initial: Initial = "stationary",
+        fixed: Mapping[str, float | str] | None = None,
+        structure: Mapping[str, object] | None = None,
+    ) -> None:
+        caller = self.name
+        self.endog = Endog.from_input(endog, caller=caller)
+        self.exog = Exog.from_input(exog, self.endog, caller=caller)
+        self.form: FormName = check_literal(form, get_args(FormName), name="form", caller=caller)
+        self.trend: TrendName = check_literal(
+            trend, get_args(TrendName), name="trend", caller=caller
+        )
+        self.exog_enters: ExogEnters = check_literal(
+            exog_enters, get_args(ExogEnters), name="exog_enters", caller=caller
+        )
+        self.initial: Initial = check_literal(
+            initial, get_args(Initial), name="initial", caller=caller
+        )
+        self.obs_noise = obs_noise
+        self.structure = structure_of(structure, caller)
+        if self.exog is None and exog_enters != "state":
+            raise SpecificationError(
+                f"{caller}: exog_enters says where inputs enter; got {exog_enters!r} without "
+                "exog. Give exog, or leave exog_enters out."
+            )
+        request = Request(
+            caller=caller,
+            endog_names=self.endog.names,
+            exog_names=() if self.exog is None else self.exog.names,
+            k_states=number_of_states(k_states, caller),
+            kronecker=kronecker_indices(kronecker, caller),
+            trend=self.trend,
+            exog_enters=self.exog_enters,
+            obs_noise=obs_noise,
+            initial=self.initial,
+            structure=self.structure,
+        )
+        self._form: Form = FORMS[self.form](request)
+        self._table: CellTable = self._form.table
+        self.layout = Layout(self._table.names, self._table.groups, fixed, caller)
+        self.transform = Transform.for_layout(self.layout, self._table.blocks)
+        self.title = self._form.title
+        self.kronecker = self._form.kronecker
+        # with many rows the first starts are near the maximum
+        share = 1 if self.nobs < 2_000 else 2 if self.nobs < 20_000 else 4
+        self.n_starts_default = max(2, _STARTS[self.form] // share)
+        inputs = None if self.exog is None else self.exog.values
+        self._y = np.ascontiguousarray(self.endog.values)
+        self._x_obs = regressors(self._table.obs_terms, self.nobs, inputs)
+        self._x_state = regressors(self._table.state_terms, self.nobs, inputs)
+        given_rows = self._form.lags if self.initial == "diffuse" else 0
+        self._likelihood = Likelihood(
+            self._table, self._y, self._x_obs, self._x_state, given_rows=given_rows
+        )
+        self._frozen = True
+
+    # --- structure ------------------------------------------------------------------------------
+
+    @property
+    def k_states(self) -> int:
+        """Number of states."""
+        return self._table.k_states
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states, ``h1``, ``h2``, ..."""
+        return self._table.state_names
+
+    def system(
+        self, params: ArrayLike, *, steps: int = 0, exog: FloatArray | None = None
+    ) -> StateSpace:
+        """Return the state space at given parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+            Natural units.
+        steps : int
+            Rows of the intercepts after the sample.
+        exog : ndarray, shape (steps, k_exog), optional
+            Inputs of those rows.
+
+        Returns
+        -------
+        StateSpace
+            A new value; intercepts that vary have ``nobs + steps`` rows.
+        """
+        theta = self._theta(params)
+        if steps == 0:
+            return self._table.system(theta, self._x_obs, self._x_state)
+        inputs = None if self.exog is None else self.exog.values
+        if inputs is not None and exog is not None:
+            inputs = np.vstack([inputs, exog])
+        return self._system_with(theta, self.nobs + steps, inputs)
+
+    def _system_with(self, theta: FloatArray, nobs: int, inputs: FloatArray | None) -> StateSpace:
+        if self.exog is not None and (inputs is None or len(inputs) != nobs):
+            rows = 0 if inputs is None else len(inputs)
+            raise SpecificationError(
+                f"{self.name}: inputs are needed for every row; got {rows} rows for {nobs}. "
+                f"Give exog with the columns {', '.join(self.exog.names)}."
+            )
+        x_obs = regressors(self._table.obs_terms, nobs, inputs)
+        x_state = regressors(self._table.state_terms, nobs, inputs)
+        return self._table.system(theta, x_obs, x_state)
+
+    def filter(self, params: ArrayLike) -> FilterOutput:
+        """Kalman filter at given parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        FilterOutput
+            Moments of states and outputs given the past.
+
+        Raises
+        ------
+        NotPositiveDefiniteError, NotStationaryError
+            At inadmissible parameters.
+        """
+        return kalman.kalman_filter(self.system(params), self._y)
+
+    def smooth(self, params: ArrayLike) -> SmootherOutput:
+        """Fixed-interval smoother at given parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        SmootherOutput
+            Moments of states and noises given all data.
+
+        Raises
+        ------
+        NotPositiveDefiniteError, NotStationaryError
+            At inadmissible parameters.
+        """
+        return kalman.kalman_smoother(self.system(params), self._y)
+
+    def simulate(
+        self,
+        params: ArrayLike,
+        nsimulations: int,
+        *,
+        rng: np.random.Generator | int | None = None,
+        exog: ArrayLike | None = None,
+        initial_state: ArrayLike | None = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Draw a series from the model.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+        nsimulations : int
+            Number of rows, t = 1 .. nsimulations.
+        rng : numpy.random.Generator or int, optional
+        exog : array_like, shape (nsimulations, k_exog), optional
+            Inputs; default: the model's own first rows.
+        initial_state : array_like, shape (k_states,), optional
+            The state of the first row, ``h_1``. Default: a draw from the model's start.
+
+        Returns
+        -------
+        Series or DataFrame
+            Rows numbered from 0.
+
+        Raises
+        ------
+        SpecificationError
+            With a diffuse start and no ``initial_state``; for inputs of a wrong shape.
+        """
+        from rnnstats.results.prediction import simulate_paths
+
+        caller = f"{self.name}.simulate"
+        rows = check_int(nsimulations, name="nsimulations", caller=caller, minimum=1)
+        generator = check_generator(rng, caller=caller)
+        if initial_state is None and self.initial == "diffuse":
+            raise SpecificationError(
+                f"{caller}: a diffuse start cannot be drawn from; got initial_state=None. "
+                "Give initial_state, the state of the first row."
+            )
+        inputs: FloatArray | None = None
+        if self.exog is not None:
+            given = self.exog.values[:rows] if exog is None else np.asarray(exog, dtype=np.float64)
+            inputs = given.reshape(len(given), -1)
+        system = self._system_with(self._theta(params), rows, inputs)
+        if initial_state is None:
+            paths = simulate_paths(system, rows, generator)
+        else:
+            mean = state_vector(initial_state, self.k_states, caller)
+            cov = np.zeros((self.k_states, self.k_states))
+            paths = simulate_paths(system, rows, generator, mean=mean, cov=cov)
+        index = pd.RangeIndex(rows)
+        if self.endog.is_series:
+            return pd.Series(paths[0, :, 0], index=index, name=self.endog.names[0])
+        return pd.DataFrame(paths[0], index=index, columns=list(self.endog.names))
+
+    # --- likelihood -----------------------------------------------------------------------------
+
+    def _value(self, theta: FloatArray) -> float:
+        return self._likelihood.value(theta)
+
+    def _value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        return self._likelihood.value_and_gradient(theta)
+
+    def _loglikeobs(self, theta: FloatArray) -> FloatArray:
+        return self._likelihood.loglikeobs(theta)
+
+    def _score_obs(self, theta: FloatArray) -> FloatArray:
+        return self._likelihood.score_obs(theta)
+
+    def _information(self, theta: FloatArray) -> FloatArray:
+        return self._likelihood.information(theta)
+
+    # --- estimation -----------------------------------------------------------------------------
+
+    def _rebuild(
+        self, endog: object, exog: object, fixed: Mapping[str, float | str] | None
+    ) -> LinearRNN:
+        return type(self)(
+            endog,
+            exog,
+            k_states=self.k_states,
+            form=self.form,
+            kronecker=self.kronecker or None,
+            trend=self.trend,
+            exog_enters=self.exog_enters,
+            obs_noise=self.obs_noise,
+            initial=self.initial,
+            fixed=fixed,
+            structure=self.structure or None,
+        )
+
+    def _make_results(
+        self, theta: FloatArray, cov_type: str, convergence: Convergence | None
+    ) -> LinearResults:
+        from rnnstats.results.linear import LinearResults
+
+        return LinearResults.from_fit(
+            cast("StateSpaceModel", self),
+            theta,
+            cov_type=cast("CovType", cov_type),
+            convergence=convergence,
+        )
+
+    def _check_estimable(self) -> None:
+        super()._check_estimable()
+        complete = self._y[np.isfinite(self._y).all(axis=1)]
+        if self.form == "leaky" or self.k_endog == 1 or len(complete) <= self.k_endog:
+            return
+        involved = points.combination(complete, self.endog.names)
+        if involved:
+            raise DataError(
+                f"{self.name}: outputs must not be linear combinations of each other, else the "
+                f"likelihood has no bound; got one of {', '.join(involved)}. Leave one out."
+            )
+
+    def _closed_form(self) -> FloatArray | None:
+        conditional = self._likelihood.regression is not None
+        if not conditional or self.layout.restricted or "exog" in self._table.obs_terms:
+            return None
+        arrays = least_squares(self._y, self._form.lags, TRENDS[self.trend], self._x_state)
+        return None if arrays is None else self._table.read(arrays)
+
+    def _starting_points(self, rng: np.random.Generator, number: int) -> list[StartPoint]:
+        inputs = None if self.exog is None else self.exog.values
+        design = points.start_design(self._table, self._y, self._x_obs, inputs)
+        z, arrays = points.detrended(self._table, self._y, design)
+        found = points.candidates(
+            self._form,
+            z,
+            rng,
+            number,
+            stationary=self.initial == "stationary",
+            noise=self.obs_noise != "none",
+        )
+        read, refine = self._table.read, self._linear_step
+        starts = [StartPoint(c.label, refine(read({**c.arrays, **arrays}))) for c in found]
+        closed = self._closed_form()
+        return starts if closed is None else [StartPoint("closed form", closed), *starts]
+
+    def _linear_step(self, theta: FloatArray) -> FloatArray:
+        """Least squares for inputs and trend given the dynamics, where inputs move the state."""
+        if not self._table.state_terms:
+            return theta
+        return points.linear_step(
+            self.layout, theta, self._value, self._value_and_gradient, self._information
+        )
+
+    def _search(
+        self,
+        points: Sequence[StartPoint],
+        method: str,
+        maxiter: int,
+        progress: bool,
+        n_jobs: int,
+    ) -> Outcome:
+        atlas = self._atlas()
+        if atlas is None:
+            return super()._search(points, method, maxiter, progress, n_jobs)
+        began = time.perf_counter()
+        starts = [(point.label, point.theta, self._value(point.theta)) for point in points]
+        climbs = charts.climb_all(
+            atlas,
+            starts,
+            method=method,
+            maxiter=maxiter,
+            n_jobs=n_jobs,
+            progress=progress,
+            polish=max(3, len(starts) // 4),
+        )
+        climbs = [replace(state, theta=self._normalised(state.theta)) for state in climbs]
+        best = max(climbs, key=lambda state: state.llf)
+        end = [StartPoint(best.label, best.theta)]
+        outcome = super()._search(end, method, maxiter, progress, 1)
+        return charts.with_climbs(outcome, climbs, self._psi, began, method)
+
+    def _atlas(self) -> charts.Atlas | None:
+        """Local coordinates, where no restriction is tied to the echelon ones."""
+        names = {str(name) for pair in self.layout.fixed.items() for name in pair}
+        bound = {name.split("[", 1)[0] for name in names} & {"W_h", "V", "K", "W_x"}
+        generic = self.kronecker == generic_indices(self.k_states, self.k_endog)
+        if self.form != "innovations" or self.initial == "diffuse" or bound or not generic:
+            return None
+        return charts.Atlas(
+            self._table,
+            self.layout,
+            self.transform,
+            self.kronecker,
+            self._y,
+            self._x_obs,
+            self._x_state,
+        )
+
+    def _normalised(self, theta: FloatArray) -> FloatArray:
+        if self.form == "leaky" and not self.layout.restricted:
+            return points.ordered(self._table, theta, self._form.pairs)
+        if self.form != "innovations" or self.initial != "stationary":
+            return theta
+        names = {str(name) for pair in self.layout.fixed.items() for name in pair}
+        if self.obs_noise == "diagonal" or {n.split("[")[0] for n in names} & {"K", "obs_cov"}:
+            return theta
+        return points.invertible(self._table, theta, self._value)
+
+    def _towards_rest(self, theta: FloatArray) -> FloatArray:
+        if self.form != "innovations":
+            return super()._towards_rest(theta)
+        calm = points.calmer(self._table, theta, self.kronecker)
+        return self.layout.expand(self.layout.reduce(calm))
+
+    def _boundary(self, theta: FloatArray) -> tuple[str, ...]:
+        return points.boundary_words(self._form, theta, self._y, self.endog.names)

@@ -1,0 +1,208 @@
+"""Fits: starts, optima, normal forms, recovery of known parameters."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from models.linear_cases import FORMS, options, series
+
+from rnnstats import datasets
+from rnnstats.errors import ConvergenceWarning
+from rnnstats.models.charts import Chart
+from rnnstats.models.linear import LinearRNN
+
+# macro growth, VARMA(1,1): the best values reached elsewhere (a plain BFGS with exact score)
+MACRO = {("realinv", "realcons"): -755.642, ("realinv", "realgdp", "realcons"): -798.665}
+
+
+def _growth(columns: tuple[str, ...]) -> pd.DataFrame:
+    levels = datasets.us_macro()[list(columns)]
+    return (100.0 * np.log(levels).diff()).iloc[1:]
+
+
+@pytest.mark.parametrize("columns", MACRO)
+def test_us_macro_growth_reaches_the_known_optimum(columns: tuple[str, ...]) -> None:
+    results = LinearRNN(_growth(columns)).fit()
+    assert results.convergence.converged
+    assert results.llf >= MACRO[columns]
+    table = results.starts
+    assert len(table) == results.convergence.n_starts
+    assert table["llf"].max() == pytest.approx(results.llf, abs=1e-8)
+    assert (table["llf"] >= table["start_llf"]).all()
+
+
+def test_a_fit_can_be_repeated_and_does_not_depend_on_processes() -> None:
+    model = LinearRNN(series(2))
+    first = model.fit()
+    np.testing.assert_array_equal(first.params, model.fit().params)
+    np.testing.assert_array_equal(first.params, model.fit(n_jobs=2).params)
+
+
+@pytest.mark.parametrize("case", FORMS)
+def test_fit_ends_at_a_maximum(case: str) -> None:
+    model = LinearRNN(series(2, 120), **options(case, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # judged below
+        results = model.fit()
+    record = results.convergence
+    assert record.converged or record.boundary
+    assert results.llf >= model.loglike(model.start_params)
+    rng = np.random.default_rng(0)
+    psi = model._psi(results.params.to_numpy())
+    values = [model._objective()(psi + 1e-3 * rng.standard_normal(len(psi)))[0] for _ in range(50)]
+    assert max(values) <= results.llf + 1e-9
+
+
+def test_user_s_start_is_used_alone_unless_more_are_asked_for() -> None:
+    model = LinearRNN(series(1))
+    params = model.start_params * 0.9
+    alone = model.fit(start_params=params)
+    assert list(alone.starts["label"]) == ["start_params"]
+    assert alone.starts["start_llf"].iloc[0] == pytest.approx(model.loglike(params))
+    assert len(model.fit(start_params=params, n_starts=3).starts) == 4
+
+
+@pytest.mark.parametrize(
+    "fixed",
+    [{"W_h[h1,h2]": 0.0}, {"K[h1,y2]": "W_h[h1,h2]"}, {"b_y[y1]": 3.0, "obs_cov[y2,y1]": 0.0}],
+)
+def test_restricted_fits_obey_and_lose_likelihood(fixed: dict[str, float | str]) -> None:
+    y = series(2, 120)
+    free, tied = LinearRNN(y).fit(), LinearRNN(y, fixed=fixed).fit()
+    assert tied.convergence.converged
+    assert tied.llf < free.llf
+    assert tied.model.layout.satisfied(tied.params.to_numpy())
+
+
+def _truth(name: str) -> tuple[LinearRNN, np.ndarray]:
+    blank = np.zeros((600, 2)) + np.arange(600.0)[:, None] % 7
+    if name == "innovations":
+        params = [0.5, 0.2, -0.1, 0.6, 0.7, 0.2, -0.1, 0.9, 3.0, -1.0, 1.0, 0.3, 2.0]
+        return LinearRNN(blank), np.array(params)
+    if name == "observed":
+        params = [0.5, 0.1, 0.2, 0.0, -0.2, 0.4, 0.1, 0.2, 3.0, -1.0, 1.0, 0.3, 2.0]
+        return LinearRNN(blank, form="observed", k_states=4), np.array(params)
+    if name == "leaky":
+        params = [0.95, 0.4, 0.5, 1.0, -0.4, 0.8, 3.0, -1.0, 0.5, 0.7]
+        return LinearRNN(blank, form="leaky", k_states=2), np.array(params)
+    model = LinearRNN(blank, form="leaky", k_states=3, structure={"pairs": 1})
+    params = [0.7, 0.8, 0.5, 0.6, 0.5, -0.5, 0.6, 0.3, 3.0, -1.0, 0.5, 0.7]
+    return model, np.array(params)
+
+
+@pytest.mark.statistical
+@pytest.mark.parametrize("name", ["innovations", "observed", "leaky", "pair"])
+def test_known_parameters_are_recovered(name: str) -> None:
+    model, truth = _truth(name)
+    y = model.simulate(truth, 600, rng=12)
+    sample = model.clone(y)
+    results = sample.fit()
+    assert results.convergence.converged
+    assert results.llf >= sample.loglike(truth)
+    # twice the log-likelihood ratio is chi-square with 10 to 13 degrees of freedom: 99.9 % point
+    assert 2.0 * (results.llf - sample.loglike(truth)) < 34.6
+    z = (results.params.to_numpy() - truth) / results.bse.to_numpy()
+    assert np.abs(z).max() < 4.0
+
+
+def test_missing_values_and_inputs() -> None:
+    rng = np.random.default_rng(4)
+    x = rng.standard_normal((400, 1))
+    template = LinearRNN(np.arange(400.0) % 5, x, exog_enters="both")
+    truth = np.array([0.7, 0.3, 1.5, -2.0, 4.0, 1.0])
+    assert template.param_names[2:5] == ("W_x[h1,x]", "D[y,x]", "b_y[y]")
+    y = template.simulate(truth, 400, rng=5)
+    y.iloc[rng.choice(400, 60, replace=False)] = np.nan
+    results = LinearRNN(y, x, exog_enters="both").fit()
+    z = (results.params.to_numpy() - truth) / results.bse.to_numpy()
+    assert np.abs(z).max() < 4.0
+
+
+def test_leaky_units_are_ordered_and_signed() -> None:
+    model = LinearRNN(series(2), form="leaky", k_states=4, structure={"pairs": 1}, exog=_ramp())
+    inputs, mean, noise = [0.5, -0.6, 0.0, 0.0], [1.0, 1.0], [0.4, 0.7]
+    loadings = [*np.arange(1.0, 4.0), -1.0, 2.0, -3.0, 1.0]
+    params = np.array([0.3, 0.9, 0.5, 0.4, *inputs, *loadings, *mean, *noise])
+    assert len(params) == model.layout.k_params
+    turned = model._normalised(params)
+    system = model.system(turned)
+    assert system.transition[0, 0] == 0.9
+    assert (system.design[0, :3] > 0.0).all()
+    # the same numbers in another order
+    assert model.loglike(turned) == pytest.approx(model.loglike(params), rel=1e-11)
+    np.testing.assert_array_equal(model._normalised(turned), turned)
+
+
+def _ramp() -> np.ndarray:
+    return np.linspace(-1.0, 1.0, 60)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_non_invertible_points_have_an_invertible_twin(p: int) -> None:
+    model = LinearRNN(series(p))
+    rng = np.random.default_rng(p)
+    swapped = 0
+    for _ in range(20):
+        params = model.start_params.to_numpy().copy()
+        gain = slice(p * p, 2 * p * p)
+        params[gain] = 2.5 * rng.standard_normal(p * p)
+        system = model.system(params)
+        before = np.abs(np.linalg.eigvals(system.transition - system.selection @ system.design))
+        twin = model._normalised(params)
+        system = model.system(twin)
+        after = np.abs(np.linalg.eigvals(system.transition - system.selection @ system.design))
+        if before.max() > 1.01:
+            swapped += 1
+            # the Riccati equation is solved to about 1e-10
+            assert model.loglike(twin) == pytest.approx(model.loglike(params), rel=1e-8)
+            assert after.max() <= 1.0
+            reflected = np.minimum(before, 1.0 / before)
+            np.testing.assert_allclose(np.sort(after), np.sort(reflected), rtol=1e-5)
+        else:
+            np.testing.assert_array_equal(twin, params)
+    assert swapped >= 5
+
+
+@pytest.mark.parametrize(
+    ("p", "k_states", "trend", "inputs"),
+    [(1, 2, "c", True), (2, 2, "ct", False), (2, 3, "c", True), (3, 2, "n", False)],
+)
+def test_charts_are_the_same_model_in_other_coordinates(
+    p: int, k_states: int, trend: str, inputs: bool
+) -> None:
+    x = np.random.default_rng(2).standard_normal((60, 1)) if inputs else None
+    model = LinearRNN(series(p), x, k_states=k_states, trend=trend)
+    params = model.start_params.to_numpy()
+    atlas = model._atlas()
+    assert atlas is not None
+    chart = Chart(atlas, params)
+    value, score = chart.objective(chart.start)
+    # balancing and back: two changes of basis
+    assert value == pytest.approx(model.loglike(params), rel=1e-8)
+    np.testing.assert_allclose(chart.theta(chart.start), params, rtol=1e-5, atol=1e-7)
+    rng = np.random.default_rng(0)
+    psi = chart.start + 0.01 * rng.standard_normal(len(chart.start))
+    value, score = chart.objective(psi)
+    theta = chart.theta(psi)
+    assert theta is not None
+    assert model.loglike(theta) == pytest.approx(value, rel=1e-8)
+    assert len(psi) == model.layout.k_free
+    for i in range(len(psi)):
+        unit = np.zeros(len(psi))
+        unit[i] = 1e-5
+        up, down = chart.objective(psi + unit)[0], chart.objective(psi - unit)[0]
+        # central differences: rounding 1e-13 * |llf| / 1e-5
+        assert score[i] == pytest.approx((up - down) / 2e-5, rel=1e-5, abs=1e-4)
+    information = chart.information(psi)
+    assert np.linalg.eigvalsh(information)[0] > 0.0
+
+
+def test_restrictions_on_the_dynamics_leave_charts_aside() -> None:
+    y = series(2)
+    assert LinearRNN(y, fixed={"b_y[y1]": 3.0})._atlas() is not None
+    assert LinearRNN(y, fixed={"W_h[h1,h1]": 0.5})._atlas() is None
+    assert LinearRNN(y, kronecker=(0, 2))._atlas() is None
+    assert LinearRNN(y, initial="diffuse")._atlas() is None
