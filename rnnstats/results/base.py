@@ -1,0 +1,333 @@
+"""What every fitted model answers: estimates, tests, residuals, predictions."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from rnnstats import _compat
+from rnnstats.errors import ConvergenceWarning
+from rnnstats.estimation.covariance import CovarianceEstimate, CovType
+from rnnstats.results import tables
+from rnnstats.results.comparison import (
+    LikelihoodRatioTest,
+    estimate_covariance,
+    likelihood_ratio,
+    parse_constraints,
+    testable,
+    without_fixed,
+)
+from rnnstats.results.prediction import check_alpha
+from rnnstats.results.protocol import FloatArray, StateSpaceModel
+
+__all__ = ["Results"]
+
+
+class Results(ABC):
+    """Estimates of a model with inference.
+
+    Everything is labelled with the index and the names of the outputs: a Series for one output,
+    a DataFrame for several. `fittedvalues`, `resid`, `standardized_resid` and everything called
+    predict use the rows before each row only, never the future.
+
+    Parameters
+    ----------
+    model : StateSpaceModel
+        Data and structure.
+    params : ndarray of shape (K,)
+        All natural parameters.
+    cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "none"}
+        Covariance of the estimates.
+    convergence : Convergence, optional
+        Record of the optimiser; None when the parameters were given.
+    covariance : CovarianceEstimate or callable, optional
+        Or what gives it when it is first needed; by default it is computed then.
+    cov_note : str
+        A sentence for the foot of the summary.
+
+    Notes
+    -----
+    Values are computed when first asked for and kept. Nothing here changes the model or the data.
+    """
+
+    _no_sense: ClassVar[Mapping[str, str]] = {}
+
+    def __init__(
+        self,
+        model: StateSpaceModel,
+        params: FloatArray,
+        cov_type: CovType = "oim",
+        convergence: Any = None,
+        covariance: CovarianceEstimate | Callable[[], CovarianceEstimate] | None = None,
+        cov_note: str = "",
+    ) -> None:
+        self.model = model
+        self._theta = np.array(params, dtype=float)
+        self._theta.setflags(write=False)
+        self.cov_type: CovType = cov_type
+        self.convergence = convergence
+        self.cov_note = cov_note
+        self._given_covariance = covariance
+
+    if not TYPE_CHECKING:  # type checkers would take any name for one that exists
+
+        def __getattr__(self, name: str) -> Any:
+            """Explain why a name that other models' results have makes no sense here."""
+            if name in type(self)._no_sense:
+                reason = type(self)._no_sense[name]
+                raise AttributeError(f"{type(self).__name__}.{name}: {reason}")
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __repr__(self) -> str:
+        """Say what was fitted."""
+        outputs = ", ".join(self.model.endog.names)
+        return f"<{type(self).__name__}: {self.model.name} of {outputs}, llf {self.llf:.3f}>"
+
+    # -- what a kind of model adds ------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def llf_obs(self) -> pd.Series:
+        """Log-likelihood of each row given the rows before; 0 where all outputs are missing."""
+
+    @property
+    @abstractmethod
+    def nobs_diffuse(self) -> int:
+        """Rows at the start whose likelihood is that of a diffuse start."""
+
+    @property
+    @abstractmethod
+    def k_diffuse_states(self) -> int:
+        """Number of states with a diffuse start."""
+
+    # -- estimates ----------------------------------------------------------------------------
+
+    @property
+    def params(self) -> pd.Series:
+        """Estimates of all natural parameters, shape (K,); fixed ones included."""
+        return self._labelled(self._theta, "params")
+
+    def _labelled(self, values: FloatArray, name: str) -> pd.Series:
+        return pd.Series(values, index=pd.Index(self.model.param_names), name=name, copy=True)
+
+    @cached_property
+    def covariance(self) -> CovarianceEstimate:
+        """Covariance of the estimates with its rank and what is not identified.
+
+        Computed once; a `ConvergenceWarning` says if some parameters have no standard error.
+        """
+        given = self._given_covariance
+        if given is not None:
+            return given() if callable(given) else given
+        estimate = estimate_covariance(self.model, self._theta, self.cov_type)
+        if estimate.message:
+            warnings.warn(estimate.message, ConvergenceWarning, stacklevel=3)
+        return estimate
+
+    def _cov_array(self) -> FloatArray:
+        return self.covariance.cov
+
+    def cov_params(self) -> pd.DataFrame:
+        """Return the covariance of the estimates, shape (K, K).
+
+        Returns
+        -------
+        DataFrame
+            Zero for fixed parameters, NaN for those that the data do not identify.
+        """
+        names = pd.Index(self.model.param_names)
+        return pd.DataFrame(self.covariance.cov, index=names, columns=names, copy=True)
+
+    @property
+    def bse(self) -> pd.Series:
+        """Standard errors; NaN for parameters that are fixed or not identified."""
+        variances = np.diagonal(self.covariance.cov)
+        return self._labelled(np.sqrt(np.where(variances > 0, variances, np.nan)), "bse")
+
+    @property
+    def tvalues(self) -> pd.Series:
+        """Estimates divided by their standard errors."""
+        return (self.params / self.bse).rename("tvalues")
+
+    @property
+    def pvalues(self) -> pd.Series:
+        """Two-sided p-values of `tvalues`, standard normal."""
+        return self._labelled(2 * stats.norm.sf(np.abs(self.tvalues)), "pvalues")
+
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Return normal confidence intervals of the parameters.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage, between 0 and 1.
+
+        Returns
+        -------
+        DataFrame
+            Columns 0 (lower end) and 1 (upper end).
+
+        Raises
+        ------
+        SpecificationError
+            `alpha` is not between 0 and 1.
+        """
+        half = check_alpha(alpha, "conf_int") * self.bse
+        return pd.DataFrame({0: self.params - half, 1: self.params + half})
+
+    # -- fit ----------------------------------------------------------------------------------
+
+    @cached_property
+    def llf(self) -> float:
+        """Log-likelihood, constants as in statsmodels (every observed element counts log 2 pi)."""
+        return float(self.llf_obs.sum())
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows, those with missing values included."""
+        return self.model.nobs
+
+    @property
+    def df_model(self) -> int:
+        """Free parameters plus diffuse states, as in statsmodels."""
+        return int(self.model.layout.k_free + self.k_diffuse_states)
+
+    @property
+    def df_resid(self) -> int:
+        """Rows minus `df_model`."""
+        return self.nobs - self.df_model
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, -2 llf + 2 df_model."""
+        return -2 * self.llf + 2 * self.df_model
+
+    @property
+    def aicc(self) -> float:
+        """Akaike's criterion with Hurvich and Tsai's correction, -2 llf + 2 k n / (n - k - 1).
+
+        Infinite when there are not more than k + 1 rows.
+        """
+        spare = self.nobs - self.df_model - 1
+        return -2 * self.llf + 2 * self.df_model * self.nobs / spare if spare > 0 else np.inf
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, -2 llf + log(n) df_model."""
+        return -2 * self.llf + float(np.log(self.nobs)) * self.df_model
+
+    @property
+    def hqic(self) -> float:
+        """Hannan and Quinn's criterion, -2 llf + 2 log(log(n)) df_model."""
+        return -2 * self.llf + 2 * float(np.log(np.log(self.nobs))) * self.df_model
+
+    @property
+    def starts(self) -> pd.DataFrame:
+        """Table of the optima found, one row a start; no rows when parameters were given."""
+        return tables.starts_table(() if self.convergence is None else self.convergence.optima)
+
+    @cached_property
+    def information_rank(self) -> tables.InformationRank:
+        """Rank of the expected information in the free parameters, and directions without any."""
+        model, theta, free = self.model, self._theta, self.model.layout.expansion
+        return tables.information_rank(
+            free.T @ without_fixed(model.information(theta), free) @ free,
+            tuple(model.layout.free_names),
+            lambda: free.T @ without_fixed(model.hessian(theta), free) @ free,
+        )
+
+    def summary(self, alpha: float = 0.05) -> Any:
+        """Summarize the fit in statsmodels' layout.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage of the confidence intervals.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+            Data, criteria, coefficients, residual tests; below them a convergence line and an
+            identification line (rank of the information, or its null directions by name).
+        """
+        check_alpha(alpha, "summary")
+        return tables.summary(cast("tables.Summarized", self), alpha)
+
+    # -- tests on parameters ------------------------------------------------------------------
+
+    def t_test(self, r_matrix: Any) -> Any:
+        """Test linear hypotheses about parameters, each alone.
+
+        Parameters
+        ----------
+        r_matrix : str, sequence of str, array_like or tuple (R, q)
+            Such as ``"W_h[h1,h1] = 0.5, K[h1,y] = K[h2,y]"``; or R with one column a parameter.
+
+        Returns
+        -------
+        statsmodels.stats.contrast.ContrastResults
+            ``effect``, ``sd``, ``tvalue``, ``pvalue`` (normal), ``summary()``.
+
+        Raises
+        ------
+        SpecificationError
+            Unknown parameters, or nothing to test because they are fixed or not identified.
+        """
+        names = self.model.param_names
+        asked = parse_constraints(r_matrix, names, caller="t_test")
+        cov = testable(asked, self.covariance, caller="t_test")
+        return _compat.contrast_t_test(self._theta, cov, asked.matrix, asked.value, names)
+
+    def wald_test(self, r_matrix: Any) -> Any:
+        """Test linear hypotheses about parameters jointly.
+
+        Parameters
+        ----------
+        r_matrix : str, sequence of str, array_like or tuple (R, q)
+            As in `t_test`.
+
+        Returns
+        -------
+        statsmodels.stats.contrast.ContrastResults
+            ``statistic``, ``pvalue``, ``df_denom``: chi-squared with one degree of freedom a
+            constraint.
+
+        Raises
+        ------
+        SpecificationError
+            Unknown parameters, or nothing to test because they are fixed or not identified.
+        """
+        names = self.model.param_names
+        asked = parse_constraints(r_matrix, names, caller="wald_test")
+        cov = testable(asked, self.covariance, caller="wald_test")
+        return _compat.contrast_wald_test(self._theta, cov, asked.matrix, asked.value, names)
+
+    def lr_test(self, other: Results) -> LikelihoodRatioTest:
+        """Likelihood-ratio test against a nested fit to the same data.
+
+        Parameters
+        ----------
+        other : Results
+            The restricted model or the larger one; the one with fewer free parameters counts as
+            restricted. That it is nested in the other is yours to know.
+
+        Returns
+        -------
+        LikelihoodRatioTest
+            Statistic, degrees of freedom and chi-squared p-value. The p-value is too large when
+            the restriction lies on the boundary, such as a variance of zero.
+
+        Raises
+        ------
+        SpecificationError
+            Other data or sample, other treatment of the start, equal size, parameters not
+            estimated, or a restricted log-likelihood above the larger model's.
+        """
+        return likelihood_ratio(self, other)

@@ -1,0 +1,414 @@
+"""Results of a model with a linear Gaussian state space form."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from rnnstats._checks import check_bool, check_int, check_literal
+from rnnstats.errors import SpecificationError
+from rnnstats.estimation.covariance import COV_TYPES, CovarianceEstimate, CovType
+from rnnstats.kernels.kalman import (
+    FilterOutput,
+    SmootherOutput,
+    kalman_filter,
+    kalman_smoother,
+)
+from rnnstats.kernels.system import StateSpace
+from rnnstats.results import impulse as impulses
+from rnnstats.results.base import Results
+from rnnstats.results.continuation import (
+    ContinuedModel,
+    appended_model,
+    applied_model,
+    continued_model,
+)
+from rnnstats.results.forecasts import Forecasts
+from rnnstats.results.prediction import (
+    diffuse_rows,
+    standardize,
+)
+from rnnstats.results.protocol import StateSpaceModel
+from rnnstats.results.residuals import OneStep, ResidualTests
+from rnnstats.results.states import (
+    FilterVsSmoother,
+    StateMoments,
+    StateTables,
+    compare_filter_smoother,
+    state_moments,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+StateKind = Literal["predicted", "filtered", "smoothed"]
+
+__all__ = ["LinearResults"]
+
+_REGIMES = "a linear model has no regimes, its states are continuous. Use MarkovRNN for regimes, or"
+_GATES = "a linear recurrence has no gates. Its memory is in the roots of W_h."
+OTHER_DATA = "Parameters and standard errors were estimated on other data and applied to these."
+
+
+class LinearResults(Results, ResidualTests, Forecasts):
+    """Results of a `LinearRNN`: estimates, states, predictions, tests.
+
+    Made by `LinearRNN.fit`. See `Results` for what the constructor takes.
+    """
+
+    _no_sense: ClassVar[Mapping[str, str]] = {
+        "transition": f"{_REGIMES} params for the elements of W_h.",
+        "filtered_marginal_probabilities": f"{_REGIMES} filtered_state.",
+        "smoothed_marginal_probabilities": f"{_REGIMES} smoothed_state.",
+        "predicted_marginal_probabilities": f"{_REGIMES} predicted_state.",
+        "viterbi": f"{_REGIMES} smoothed_state, the most likely path of a Gaussian state.",
+        "expected_durations": f"{_REGIMES} impulse_responses for how long a shock lasts.",
+        "to_hmm": f"{_REGIMES} params for the linear model itself.",
+        "to_torch": "a linear model with Gaussian noise needs no network library. Use params.",
+        "from_torch": "network weights carry no noise model. Give params to the model instead.",
+        "gates": _GATES,
+    }
+
+    @classmethod
+    def from_fit(
+        cls,
+        model: StateSpaceModel,
+        params: ArrayLike | pd.Series,
+        *,
+        cov_type: CovType = "oim",
+        convergence: Any = None,
+        covariance: CovarianceEstimate | None = None,
+        cov_note: str = "",
+    ) -> LinearResults:
+        """Make results from a model and its parameters.
+
+        Parameters
+        ----------
+        model : StateSpaceModel
+        params : array_like or Series of shape (K,)
+            All natural parameters, restrictions already expanded.
+        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "none"}
+        convergence : Convergence, optional
+            Record of the optimiser; None when the parameters were given.
+        covariance : CovarianceEstimate, optional
+            Covariance where it is known already.
+        cov_note : str
+            A sentence for the foot of the summary.
+
+        Returns
+        -------
+        LinearResults
+
+        Raises
+        ------
+        SpecificationError
+            Wrong number of parameters, or an unknown `cov_type`.
+        """
+        check_literal(cov_type, COV_TYPES, name="cov_type", caller=model.name)
+        if isinstance(params, pd.Series):
+            params = params.reindex(list(model.param_names)).to_numpy(dtype=float)
+        theta = np.asarray(params, dtype=float)
+        if theta.shape != (len(model.param_names),) or not np.isfinite(theta).all():
+            raise SpecificationError(
+                f"{model.name}: params must be {len(model.param_names)} finite numbers, one for "
+                f"each of {', '.join(model.param_names)}; got {theta.tolist()}."
+            )
+        return cls(model, theta, cov_type, convergence, covariance, cov_note)
+
+    # -- the filter and the smoother ----------------------------------------------------------
+
+    @cached_property
+    def _system(self) -> StateSpace:
+        return self.model.system(self._theta)
+
+    @cached_property
+    def _filter(self) -> FilterOutput:
+        return kalman_filter(self._system, self.model.endog.values)
+
+    @cached_property
+    def _smoother(self) -> SmootherOutput:
+        return kalman_smoother(self._system, self.model.endog.values)
+
+    @cached_property
+    def _one_step(self) -> OneStep:
+        output = self._filter
+        unknown = diffuse_rows(self._system, output, self.nobs)
+        mean = np.where(unknown[:, None], np.nan, output.forecast)
+        errors = self.model.endog.values - mean
+        skip = int(np.flatnonzero(unknown)[-1]) + 1 if unknown.any() else 0
+        return OneStep(mean, standardize(errors, output.forecast_error_cov), skip)
+
+    @property
+    def llf_obs(self) -> pd.Series:
+        """Log-likelihood of each row given the rows before; 0 where all outputs are missing."""
+        values = self.model.loglikeobs(self._theta)
+        return pd.Series(values, index=self.model.endog.index, name="llf_obs", copy=True)
+
+    @property
+    def nobs_diffuse(self) -> int:
+        """Rows after which a diffuse start has died out; 0 for a proper start."""
+        return int(self._filter.nobs_diffuse)
+
+    @property
+    def k_diffuse_states(self) -> int:
+        """Number of states with a diffuse start."""
+        return round(float(self._system.initial_diffuse.sum()))
+
+    def _moments(self, kind: StateKind) -> StateMoments:
+        if kind == "smoothed":
+            s = self._smoother
+            return state_moments(s.smoothed_state, s.smoothed_state_cov, None)
+        f = self._filter
+        if kind == "filtered":
+            return state_moments(f.filtered_state, f.filtered_state_cov, f.filtered_diffuse_cov)
+        parts = (f.predicted_state, f.predicted_state_cov, f.predicted_diffuse_cov)
+        return state_moments(*(part[: self.nobs] for part in parts))
+
+    @property
+    def predicted_state(self) -> pd.DataFrame:
+        """Mean of the state at each row given the rows before it, shape (nobs, k_states).
+
+        NaN while a diffuse start leaves no information.
+        """
+        return StateTables(self.model).mean(self._moments("predicted"))
+
+    @property
+    def predicted_state_cov(self) -> pd.DataFrame:
+        """Covariance of `predicted_state`'s error; index (date, state). Infinite when diffuse."""
+        return StateTables(self.model).cov(self._moments("predicted"))
+
+    @property
+    def filtered_state(self) -> pd.DataFrame:
+        """Mean of the state at each row given the rows up to and including it."""
+        return StateTables(self.model).mean(self._moments("filtered"))
+
+    @property
+    def filtered_state_cov(self) -> pd.DataFrame:
+        """Covariance of `filtered_state`'s error; index (date, state). Infinite when diffuse."""
+        return StateTables(self.model).cov(self._moments("filtered"))
+
+    @property
+    def smoothed_state(self) -> pd.DataFrame:
+        """Mean of the state at each row given all rows, earlier and later."""
+        return StateTables(self.model).mean(self._moments("smoothed"))
+
+    @property
+    def smoothed_state_cov(self) -> pd.DataFrame:
+        """Covariance of `smoothed_state`'s error; index (date, state)."""
+        return StateTables(self.model).cov(self._moments("smoothed"))
+
+    def filter_vs_smoother(self, truth: Any = None) -> FilterVsSmoother:
+        """Compare what the past says about the states with what the whole sample says.
+
+        Parameters
+        ----------
+        truth : array_like or DataFrame of shape (nobs, k_states), optional
+            True states (from a simulation, say), NaN where not known. Adds mean squared errors of
+            both, coverage of nominal 95 % intervals and the ratio of the mean squared errors, all
+            with standard errors.
+
+        Returns
+        -------
+        FilterVsSmoother
+            ``frame``, ``summary()``, ``plot()``, ``comparison``.
+
+        Raises
+        ------
+        DataError
+            `truth` does not fit the states or the index.
+        """
+        variances = np.diagonal(self._moments("predicted").cov, axis1=1, axis2=2)
+        finite = np.where(np.isfinite(variances), variances, 0.0)
+        prior = np.maximum(finite.max(axis=0), np.diagonal(self._system.initial_cov))
+        return compare_filter_smoother(
+            self.model, self._moments("filtered"), self._moments("smoothed"), prior, truth
+        )
+
+    def plot_states(
+        self,
+        states: Sequence[int | str] | None = None,
+        kind: StateKind = "smoothed",
+        alpha: float = 0.05,
+        fig: Figure | None = None,
+    ) -> Figure:
+        """Plot states with intervals, one a row.
+
+        Parameters
+        ----------
+        states : sequence of int or str, optional
+            States by number or name; all by default.
+        kind : {"predicted", "filtered", "smoothed"}
+            What the states are conditional on: the rows before, up to, or all.
+        alpha : float
+            One minus the coverage of the intervals.
+        fig : matplotlib.figure.Figure, optional
+            Drawn into; by default a new one.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        MissingDependencyError
+            matplotlib is not installed.
+        """
+        from rnnstats.results.plots import draw_states
+
+        check_literal(kind, get_args(StateKind), name="kind", caller="plot_states")
+        moments = self._moments(kind)
+        variances = np.diagonal(moments.cov, axis1=1, axis2=2)
+        names, index = list(self.model.state_names), self.model.endog.index
+        errors = pd.DataFrame(np.sqrt(np.maximum(variances, 0)), index=index, columns=names)
+        mean = StateTables(self.model).mean(moments)
+        return draw_states(mean, errors, states=states, kind=kind, alpha=alpha, fig=fig)
+
+    # -- responses -----------------------------------------------------------------------------
+
+    def impulse_responses(
+        self,
+        steps: int = 1,
+        impulse: int | str | ArrayLike = 0,
+        orthogonalized: bool = False,
+        cumulative: bool = False,
+    ) -> pd.Series | pd.DataFrame:
+        """Responses of the outputs to a shock, now and `steps` rows later.
+
+        Parameters
+        ----------
+        steps : int
+            Rows after the shock; the answer has ``steps + 1`` rows, as in statsmodels.
+        impulse : int, str or array_like
+            Which shock: its number or name, or weights for all shocks. The shocks are the noises
+            that drive the states, named after the states that they enter; in the innovations form
+            the innovations, named after the outputs. In the other forms an output's name means
+            its one-step-ahead forecast error in the steady state (Wold's innovation).
+        orthogonalized : bool
+            Shock of one standard deviation along the Cholesky factor of the shocks' covariance,
+            instead of size 1.
+        cumulative : bool
+            Running sums.
+
+        Returns
+        -------
+        Series or DataFrame
+            Index: rows since the shock.
+
+        Raises
+        ------
+        SpecificationError
+            There is no such shock.
+        """
+        count = check_int(steps, name="steps", caller="impulse_responses", minimum=0)
+        responses = impulses.impulse_responses(
+            self._system,
+            count,
+            impulse,
+            names=(self.model.endog.names, tuple(self.model.state_names)),
+            orthogonalized=check_bool(
+                orthogonalized, name="orthogonalized", caller="impulse_responses"
+            ),
+        )
+        if check_bool(cumulative, name="cumulative", caller="impulse_responses"):
+            responses = responses.cumsum(axis=0)
+        return self.model.endog.labelled(responses, index=pd.RangeIndex(count + 1, name="lag"))
+
+    # -- other data ---------------------------------------------------------------------------
+
+    def _moved(self, model: StateSpaceModel, refit: bool, options: dict[str, Any]) -> LinearResults:
+        if not refit:
+            if options:
+                raise SpecificationError(
+                    f"refit: options of fit are used with refit=True only; got "
+                    f"{', '.join(options)}. Add refit=True or leave them out."
+                )
+            kept = partial(getattr, self, "covariance")
+            return type(self)(model, self._theta, self.cov_type, None, kept, OTHER_DATA)
+        settings = {"start_params": self._theta, "cov_type": self.cov_type, **options}
+        refitted: LinearResults = model.fit(**settings)
+        return refitted
+
+    def append(
+        self, endog: Any, exog: Any = None, refit: bool = False, **fit_kwargs: Any
+    ) -> LinearResults:
+        """Return results for the sample with later rows added.
+
+        Parameters
+        ----------
+        endog : Series, DataFrame or array_like
+            Rows that continue the sample.
+        exog : Series, DataFrame or array_like, optional
+            Their inputs.
+        refit : bool
+            Estimate again on all rows, from these parameters; by default they are kept, with
+            their standard errors.
+        **fit_kwargs
+            Options of ``fit``.
+
+        Returns
+        -------
+        LinearResults
+
+        Raises
+        ------
+        DataError
+            The rows do not continue the sample, or inputs are missing.
+        """
+        model = appended_model(self.model, endog, exog, caller="append")
+        again = check_bool(refit, name="refit", caller="append")
+        return self._moved(model, again, fit_kwargs)
+
+    def extend(self, endog: Any, exog: Any = None) -> LinearResults:
+        """Return results for later rows only, starting from the state at the end of the sample.
+
+        Parameters
+        ----------
+        endog : Series, DataFrame or array_like
+            Rows that continue the sample.
+        exog : Series, DataFrame or array_like, optional
+            Their inputs.
+
+        Returns
+        -------
+        LinearResults
+            Parameters and standard errors are kept; log-likelihood and states are those of the
+            later rows given the sample.
+
+        Raises
+        ------
+        DataError
+            The rows do not continue the sample, or inputs are missing.
+        """
+        model: ContinuedModel = continued_model(
+            self.model, self._theta, endog, exog, caller="extend"
+        )
+        return self._moved(model, False, {})
+
+    def apply(
+        self, endog: Any, exog: Any = None, refit: bool = False, **fit_kwargs: Any
+    ) -> LinearResults:
+        """Return results of the same model for other data.
+
+        Parameters
+        ----------
+        endog : Series, DataFrame or array_like
+            Other outputs, as many as before; any rows. Arrays get the names of the model's data.
+        exog : Series, DataFrame or array_like, optional
+            Their inputs.
+        refit : bool
+            Estimate again on them, from these parameters; by default they are kept, with their
+            standard errors.
+        **fit_kwargs
+            Options of ``fit``.
+
+        Returns
+        -------
+        LinearResults
+        """
+        model = applied_model(self.model, endog, exog)
+        return self._moved(model, check_bool(refit, name="refit", caller="apply"), fit_kwargs)

@@ -1,0 +1,63 @@
+"""Fitted models on which every promise of the results is checked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import numpy as np
+from results.fakes import NoisyAR, series
+
+from rnnstats.models.linear import LinearRNN
+
+__all__ = ["FITS", "fitted"]
+
+
+def _linear(k_endog: int, k_exog: int = 0, *, gaps: Any = (), **options: Any) -> Any:
+    endog, exog = series(90, k_endog, k_exog, gaps=gaps)
+    return LinearRNN(endog, exog, **options).fit()
+
+
+def _noisy() -> Any:
+    endog, _ = series(90)
+    return NoisyAR(endog).fit(start_params=[0.8, 1.0, 0.5, 2.0])
+
+
+def _extended() -> Any:
+    endog, exog = series(90, 2, 1)
+    first = LinearRNN(endog[:60], exog[:60], k_states=2).fit()
+    return first.extend(endog[60:], exog[60:])
+
+
+def _array() -> Any:
+    return LinearRNN(series(90)[0].to_numpy(), k_states=1).fit()
+
+
+FITS: dict[str, Callable[[], Any]] = {
+    "innovations": lambda: _linear(1, k_states=1),
+    "innovations, two outputs, inputs": lambda: _linear(2, 1, k_states=2, trend="ct"),
+    "innovations, inputs in both, gaps": lambda: _linear(
+        1, 2, k_states=1, exog_enters="both", gaps=((0, 0), (12, 0), (13, 0))
+    ),
+    "innovations, restricted": lambda: _linear(1, k_states=2, fixed={"K[h2,cpi]": 0.1}),
+    "innovations, known start": lambda: _linear(1, k_states=1, initial="known", trend="n"),
+    "observed": lambda: _linear(2, k_states=2, form="observed"),
+    "observed, diffuse": lambda: _linear(2, k_states=4, form="observed", initial="diffuse"),
+    "leaky": lambda: _linear(2, k_states=1, form="leaky"),
+    "leaky, diffuse, gaps": lambda: _linear(
+        2, 1, k_states=1, form="leaky", initial="diffuse", gaps=((0, 1), (40, 0), (41, 1))
+    ),
+    "leaky, later rows": lambda: _linear(2, k_states=1, form="leaky").append(
+        np.full((3, 2), np.nan)
+    ),
+    "noisy autoregression": _noisy,
+    "later rows only": _extended,
+    "array": _array,
+}
+
+
+@cache
+def fitted(name: str) -> Any:
+    """Fit a model once for all tests."""
+    return FITS[name]()
