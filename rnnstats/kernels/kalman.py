@@ -150,10 +150,12 @@ def score_obs(
 
     Parameters
     ----------
-    system, endog, steady
+    system, endog
         As in `loglike`.
     tangents : Tangents
         k directions.
+    steady : bool
+        As in `loglike`.
 
     Returns
     -------
@@ -178,10 +180,12 @@ def information(
 
     Parameters
     ----------
-    system, endog, steady
+    system, endog
         As in `loglike`.
     tangents : Tangents
         k directions.
+    steady : bool
+        As in `loglike`.
 
     Returns
     -------

@@ -16,7 +16,7 @@ class FilterOutput:
     diffuse`` with kappa to infinity; the arrays here hold the finite part, the ``_diffuse_cov``
     arrays the other one, and means are the finite limit.
 
-    Parameters
+    Attributes
     ----------
     llf_obs : ndarray, shape (nobs,)
         Log-likelihood of each row given the rows before; 0 where the whole row is missing.
@@ -60,7 +60,7 @@ class SmootherOutput:
 
     Where the sample does not determine a diffuse start, the variances concerned are inf.
 
-    Parameters
+    Attributes
     ----------
     filter : FilterOutput
         The forward pass.

@@ -47,7 +47,7 @@ class Bar(NamedTuple):
 class FixedDelta(NamedTuple):
     """The augmented pass with delta settled.
 
-    Parameters
+    Attributes
     ----------
     steps : list of Step
         Columns are [at delta-hat | A W] with W W' = S^+; c has been added to no column.

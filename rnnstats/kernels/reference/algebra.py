@@ -96,7 +96,7 @@ def psd_part(a: NDArray[np.float64]) -> NDArray[np.float64]:
 class PseudoInverse(NamedTuple):
     """A positive semi-definite S = L L' of some rank, seen through its range.
 
-    Parameters
+    Attributes
     ----------
     factor : ndarray, shape (d, rank)
         W with W W' = S^+.

@@ -40,7 +40,7 @@ LOG_2PI = float(np.log(2.0 * np.pi))
 class Model(NamedTuple):
     """The arrays of a system, with intercepts a row per observation.
 
-    Parameters
+    Attributes
     ----------
     noise : ndarray, shape (k_posdef + k_endog, k_posdef + k_endog)
         Covariance of (eta_{t+1}, eps_t).
@@ -70,7 +70,7 @@ class Predicted(NamedTuple):
 class Step(NamedTuple):
     """One row of the filter, for the q outputs that are seen.
 
-    Parameters
+    Attributes
     ----------
     seen : ndarray of int, shape (q,)
     columns, cov : ndarray
@@ -97,7 +97,7 @@ class Step(NamedTuple):
 class Begin(NamedTuple):
     """Where the recursion begins.
 
-    Parameters
+    Attributes
     ----------
     predicted : Predicted
         Of h_1, with ``A diag(scale) A'`` inside its covariance and the mean moved by ``A shift``.
@@ -281,7 +281,7 @@ def forward(model: Model, endog: NDArray[np.float64], first: Predicted) -> Itera
 
 
 def log_det(chol: NDArray[Any]) -> Any:
-    """log|F|."""
+    """Log-determinant of F from its Cholesky factor."""
     return 2.0 * np.log(np.diag(chol)).sum()
 
 

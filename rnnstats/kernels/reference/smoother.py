@@ -41,7 +41,7 @@ class Smoothed(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """r_t by column [data | A W | A null], shape (m, 1 + rank + d), and N_t, shape (m, m)."""
+    """Adjoints r_t, columns [data | A W | A null], (m, 1 + rank + d), and N_t, (m, m)."""
 
     r: NDArray[Any]
     N: NDArray[Any]

@@ -42,7 +42,7 @@ from rnnstats.kernels.system import StateSpace, Tangents
 class Row(NamedTuple):
     """One row with its derivatives, k directions first.
 
-    Parameters
+    Attributes
     ----------
     step : Step
     d_innovation : ndarray, shape (k, q, 1 + d)

@@ -45,9 +45,10 @@ auto with_sizes(int m, int p, Work&& work) {
 }
 
 inline Status forward(const System& s, const Prepared& ready, const double* y, double* llf, double* llf_obs, Tape* tape,
-                      int* period) {
+                      int* period, bool early_collapse = false) {
     return with_sizes(s.m, s.p, [&](auto sizes) {
         Forward<sizes.m, sizes.p> pass(s, ready.noise, ready.first);
+        pass.early_collapse = early_collapse;
         const Status status = pass.run(y, llf_obs, tape);
         *llf = pass.llf;
         *period = pass.period;
@@ -83,7 +84,8 @@ inline int tangent(const System& s, const double* y, const Directions& by, doubl
     if (status != Status::ok) return static_cast<int>(status);
     Tape tape(s.m, s.p, ready.noise.q, s.n, false);
     double llf = 0.0;
-    status = forward(s, ready, y, &llf, llf_obs, &tape, period);
+    // Information is counted from the row on at which the diffuse start is determined.
+    status = forward(s, ready, y, &llf, llf_obs, &tape, period, information != nullptr);
     if (status != Status::ok) return static_cast<int>(status);
     return static_cast<int>(Tangent(s, ready.noise, ready.first, tape, by).run(y, scores, information));
 }

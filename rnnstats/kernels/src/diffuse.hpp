@@ -169,6 +169,7 @@ class DiffusePhase {
    public:
     double llf = 0.0;
     int period = 0;  // first row after the phase
+    bool early = false;  // collapse at full rank whatever the digits: for passes that only go forward
     std::vector<double> a, L;
 
     DiffusePhase(const System& system, const Noise& shared, const FirstMoments& moments)
@@ -228,7 +229,7 @@ class DiffusePhase {
             if (tape) store(*tape, t, o, V);
             advance(t, V, A, next);
             copy(m * m, step.L_next, L.data());
-            settled = sums.full_rank && comparable(A, sums);
+            settled = sums.full_rank && (early || comparable(A, sums));
         }
         period = t;
         last_delta = delta_0;

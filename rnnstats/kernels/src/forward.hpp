@@ -12,7 +12,7 @@ namespace rnnstats {
 // still to go is extrapolated from the observed rate of convergence.
 struct SteadyTest {
     double previous = std::numeric_limits<double>::infinity();
-    double tolerance = 1e-13;
+    double tolerance = 1e-14;
     double floor = 2e-15;
 
     void restart() { previous = std::numeric_limits<double>::infinity(); }
@@ -30,6 +30,7 @@ class Forward {
    public:
     double llf = 0.0;
     int period = 0;
+    bool early_collapse = false;
 
     Forward(const System& system, const Noise& shared, const FirstMoments& moments)
         : s(system), noise(shared), first(moments), m(system.m), p(system.p), step(system, shared) {
@@ -44,6 +45,7 @@ class Forward {
         int t = 0;
         if (first.d > 0) {
             DiffusePhase phase(s, noise, first);
+            phase.early = early_collapse;
             const Status status = phase.run(y, llf_obs, tape);
             period = phase.period;
             if (status != Status::ok) return status;
@@ -56,6 +58,7 @@ class Forward {
         }
         gram(m, m, L, Pt);
         const bool filtered = tape && tape->full;
+        if (filtered) test.tolerance = test.floor, Pf.assign(m * m, 0.0), Pf_new.assign(m * m, 0.0);
         while (t < s.n) {
             if (is_steady) {
                 t = run_steady(y, t, llf_obs, tape);
@@ -66,7 +69,7 @@ class Forward {
             const int o = observed_rows(p, row, step.rows);
             if (!(filtered ? step.run_full(L, o) : step.run(L, o))) return period = t, Status::singular_innovation;
             update(row, t, o, llf_obs, tape);
-            settle(o);
+            settle(o, filtered);
             copy(m * m, step.L_next, L);
             ++t;
         }
@@ -90,7 +93,7 @@ class Forward {
     bool is_steady = false, have_limit = false;
     int current_slot = -1, steady_slot = -1;
     double log_det = 0.0, steady_log_det = 0.0;
-    std::vector<double> steady_K, steady_F12i, steady_L;
+    std::vector<double> steady_K, steady_F12i, steady_L, Pf, Pf_new;
 
     // One step with its own gain: innovation, log-likelihood, next mean.
     void update(const double* row, int t, int o, double* llf_obs, Tape* tape) {
@@ -125,13 +128,15 @@ class Forward {
     }
 
     // Has P stopped changing, or (after a gap in the data) come back to the limit found before?
-    void settle(int o) {
+    void settle(int o, bool filtered) {
         gram(m, m, step.L_next, P_new);
+        if (filtered) Pf.swap(Pf_new), gram(m, m, step.Lf, Pf_new.data());
+        const double moved = filtered && o == p ? filtered_change() : 0.0;
         if (s.steady && o == p) {
-            if (have_limit && change(P_new, P_inf) <= test.tolerance) {
+            if (have_limit && std::max(moved, change(P_new, P_inf)) <= test.tolerance) {
                 is_steady = true;
                 copy(m * m, steady_L.data(), step.L_next);
-            } else if (test.settled(change(P_new, Pt))) {
+            } else if (test.settled(std::max(moved, change(P_new, Pt)))) {
                 enter_steady();
             }
         } else {
@@ -150,6 +155,19 @@ class Forward {
                 largest = std::max(largest, gap / std::sqrt(si * sj));
             }
         return std::max(largest, output_change(next, last));
+    }
+
+    // Change of the filtered covariance relative to itself: going backwards, a smoother magnifies what is left of it.
+    double filtered_change() {
+        double largest = 0.0;
+        for (int i = 0; i < m; ++i)
+            for (int j = 0; j <= i; ++j) {
+                const double si = Pf_new[i * m + i], sj = Pf_new[j * m + j];
+                const bool nothing = si <= 1e-26 * (Pt[i * m + i] + noise.W[i * m + i]) ||
+                                     sj <= 1e-26 * (Pt[j * m + j] + noise.W[j * m + j]);
+                if (!nothing) largest = std::max(largest, std::fabs(Pf_new[i * m + j] - Pf[i * m + j]) / std::sqrt(si * sj));
+            }
+        return largest;
     }
 
     // The same change seen in F = Z P Z' + H, relative to its diagonal.

@@ -33,6 +33,16 @@ inline void shrink_psd(int n, int k, const double* B, double* W, double* G, doub
     gram(Dim<0>(n), Dim<0>(k), BG, V);
 }
 
+// Nearest positive semi-definite matrix: eigenvalues below zero, left by a subtraction, become zero.
+inline void clip_negative(int n, double* V) {
+    std::vector<double> work(2 * n * n + n);
+    double *A = work.data(), *U = A + n * n, *w = U + n * n;
+    jacobi_eigen(n, V, A, w, U);
+    for (int i = 0; i < n; ++i)
+        for (int j = 0; j < n; ++j) A[i * n + j] = U[i * n + j] * std::sqrt(std::max(w[j], 0.0));
+    gram(Dim<0>(n), Dim<0>(n), A, V);
+}
+
 class Moments {
    public:
     Moments(const System& system, const Noise& shared, const FirstMoments& moments, const Tape& record)
@@ -105,7 +115,13 @@ class Moments {
             mul_v<Put::sub>(dd, dd, free.data(), tape.diffuse.delta_0.data(), shift.data());
             mul_nn<Put::set>(m, dd, dd, A, free.data(), A_free.data());
             gram(m, dd, A_free.data(), P_diffuse);
-            for (int i = 0; i < m * m; ++i) P[i] -= first.scale * P_diffuse[i];
+            std::vector<double> spare(d * d), A_spare(m * d);  // A free diag(scale) free A' was added for scale only
+            for (int i = 0; i < d; ++i)
+                for (int j = 0; j < d; ++j) spare[i * d + j] = free[i * d + j] * first.scale[j];
+            mul_nn<Put::set>(m, dd, dd, A, spare.data(), A_spare.data());
+            mul_nt<Put::sub>(m, m, dd, A_spare.data(), A_free.data(), P);
+            symmetrise(m, P);
+            clip_negative(m, P);
         }
         mul_v<Put::add>(m, dd, A, shift.data(), a);
     }

@@ -106,11 +106,10 @@ inline Status lyapunov(int m, const double* A0, double* P, int k = 1, bool trans
 }
 
 // Mean a, covariance P and diffuse loading A (m x d) of the first predicted state. P holds the finite part plus
-// scale * A A', which leaves the exact diffuse likelihood unchanged and keeps innovation covariances well scaled.
+// A diag(scale) A', which leaves the exact diffuse likelihood unchanged and keeps innovation covariances well scaled.
 struct FirstMoments {
     int d = 0;
-    double scale = 0.0;
-    std::vector<double> a, P, A, mean0, P0, E;  // mean0, P0: of h_0 (stationary values where solved for); E: m x d
+    std::vector<double> a, P, A, scale, mean0, P0, E;  // mean0, P0: of h_0 (stationary values where solved for); E: m x d
 
     Status build(const System& s, const Noise& noise) {
         const int m = s.m;
@@ -165,20 +164,34 @@ struct FirstMoments {
         A.resize(m * d);
         if (s.first_step == FirstStep::none) A = E;
         else mul_nn<Put::set>(dm, dd, dm, s.T, E.data(), A.data());
-        std::vector<double> ZA(p * d), ZW(p * m);
-        mul_nn<Put::set>(dp, dd, dm, s.Z, A.data(), ZA.data());
-        mul_nn<Put::set>(dp, dm, dm, s.Z, noise.W.data(), ZW.data());
-        double sum = 0.0;
-        int count = 0;
-        for (int i = 0; i < p; ++i) {
-            const double loading = dot(d, &ZA[i * d], &ZA[i * d]);
-            if (loading <= 0.0) continue;
-            sum += (s.H[i * p + i] + dot(m, &ZW[i * m], s.Z + i * m)) / loading;
-            ++count;
+        choose_scale(s, noise);
+        for (int i = 0, j = 0; i < m; ++i)
+            if (s.diffuse0[i] != 0.0) P0[i * m + i] += scale[j++];
+    }
+
+    // A column's scale keeps what it adds to the variance of every output, at every lag, below the finite variance.
+    void choose_scale(const System& s, const Noise& noise) {
+        const int m = s.m, p = s.p;
+        const Dim<0> dm(m), dd(d), dp(p);
+        std::vector<double> cov(noise.W), ZV(p * m), finite(p), reach(A), next(m * d), seen(p * d);
+        scale.assign(d, 0.0);
+        if (s.first_step == FirstStep::none) add(m * m, s.cov0, cov.data());
+        mul_nn<Put::set>(dp, dm, dm, s.Z, cov.data(), ZV.data());
+        for (int i = 0; i < p; ++i) finite[i] = s.H[i * p + i] + dot(m, &ZV[i * m], s.Z + i * m);
+        for (int lag = 0; lag < m; ++lag) {
+            mul_nn<Put::set>(dp, dd, dm, s.Z, reach.data(), seen.data());
+            for (int j = 0; j < d; ++j) {
+                double noisy = 0.0, exact = 0.0;
+                for (int i = 0; i < p; ++i) {
+                    const double square = seen[i * d + j] * seen[i * d + j];
+                    (finite[i] > 0.0 ? noisy : exact) += finite[i] > 0.0 ? square / finite[i] : square;
+                }
+                scale[j] = std::max(scale[j], noisy > 0.0 ? noisy : exact);
+            }
+            mul_nn<Put::set>(dm, dd, dm, s.T, reach.data(), next.data());
+            reach.swap(next);
         }
-        scale = count > 0 && sum > 0.0 ? sum / count : 1.0;
-        for (int i = 0; i < m; ++i)
-            if (s.diffuse0[i] != 0.0) P0[i * m + i] += scale;
+        for (double& x : scale) x = x > 0.0 ? 1.0 / x : 1.0;
     }
 };
 
