@@ -331,7 +331,9 @@ inline RNNSTATS_ALWAYS_INLINE void reflect_rows(R rows, C cols, double* W, int s
         double* row = W + i * cols;
         double tail = 0.0;
         for (int j = i + 1; j < cols; ++j) tail += row[j] * row[j];
-        const double head = row[i], square = head * head + tail;
+        const double head = row[i];
+        if (tail == 0.0 && head >= 1e-140) continue;
+        const double square = head * head + tail;
         if (square < 1e-280) {
             for (int j = i; j < cols; ++j) row[j] = 0.0;
             continue;
