@@ -23,7 +23,6 @@ __all__ = [
     "contrast_t_test",
     "contrast_wald_test",
     "jarque_bera",
-    "portmanteau",
 ]
 
 
@@ -213,37 +212,3 @@ def jarque_bera(resid: FloatArray) -> tuple[float, float, float, float]:
 
     statistic, pvalue, skew, kurtosis = test(resid)
     return float(statistic), float(pvalue), float(skew), float(kurtosis)
-
-
-def portmanteau(
-    resid: FloatArray, lags: int | Sequence[int], *, boxpierce: bool, model_df: int
-) -> pd.DataFrame:
-    """
-    Test one series for serial correlation.
-
-    Parameters
-    ----------
-    resid : ndarray of shape (n,)
-        Without missing values.
-    lags : int or sequence of int
-        An integer for all lags up to it.
-    boxpierce : bool
-        Box and Pierce's statistic instead of Ljung and Box's.
-    model_df : int
-        Taken off the degrees of freedom.
-
-    Returns
-    -------
-    DataFrame
-        Index lag, columns ``statistic`` and ``pvalue``.
-    """
-    from statsmodels.stats.diagnostic import acorr_ljungbox
-
-    chosen = lags if isinstance(lags, int) else list(lags)
-    table = acorr_ljungbox(resid, lags=chosen, boxpierce=boxpierce, model_df=model_df)
-    columns = ["bp_stat", "bp_pvalue"] if boxpierce else ["lb_stat", "lb_pvalue"]
-    return pd.DataFrame(
-        table[columns].to_numpy(dtype=float),
-        index=pd.Index(table.index, name="lag"),
-        columns=["statistic", "pvalue"],
-    )

@@ -69,8 +69,8 @@ def serial_correlation(
     Parameters
     ----------
     resid : ndarray of shape (nobs, k)
-        Standardized residuals. A column with a gap (NaN) gives NaN, as in statsmodels: the
-        autocorrelations of a series with gaps do not have the variances that the test uses.
+        Standardized residuals. Missing ones (NaN) are left out: the autocorrelation at lag k takes
+        the n_k pairs that were seen, and is weighted by the variance that so many pairs give it.
     names : sequence of str, length k
         Names of the columns.
     lags : int or sequence of int, optional
@@ -92,9 +92,16 @@ def serial_correlation(
     DataError
         There are too few residuals for the lags.
 
+    Notes
+    -----
+    With n residuals seen, r_k the sum over the seen pairs of products divided by the sum of
+    squares, and n_k seen pairs, Ljung and Box's statistic is ``n (n + 2) sum_k r_k^2 / n_k``;
+    without gaps n_k = n - k. A lag without any pair makes that row and those below NaN.
+
     References
     ----------
-    Ljung and Box (1978), Biometrika 65, 297-303.
+    Ljung and Box (1978), Biometrika 65, 297-303; Stoffer and Toloi (1992), Statistics &
+    Probability Letters 13, 391-396 (gaps).
     """
     nobs = resid.shape[0]
     wanted = _lag_list(lags, nobs)
@@ -103,15 +110,32 @@ def serial_correlation(
             f"test_serial_correlation: lags must be below the number of residuals; got lag "
             f"{wanted[-1]} with {nobs} residuals. Ask for fewer lags."
         )
-    tables = {}
-    for name, column in zip(names, _columns(resid, names), strict=True):
-        if np.isnan(column).any():
-            index = pd.Index(wanted, name="lag")
-            table = pd.DataFrame(np.nan, index=index, columns=["statistic", "pvalue"])
-        else:
-            table = _compat.portmanteau(column, wanted, boxpierce=boxpierce, model_df=model_df)
-        tables[name] = table
+    tables = {
+        name: _portmanteau(column, wanted, boxpierce, model_df)
+        for name, column in zip(names, _columns(resid, names), strict=True)
+    }
     return pd.concat(tables, names=["series", "lag"])
+
+
+def _portmanteau(
+    column: FloatArray, wanted: list[int], boxpierce: bool, model_df: int
+) -> pd.DataFrame:
+    """Statistic and p-value at each wanted lag, from the pairs of residuals that were seen."""
+    seen = ~np.isnan(column)
+    rows, n = len(column), int(seen.sum())
+    x = np.where(seen, column - (np.nanmean(column) if n else 0.0), 0.0)
+    lags = np.arange(1, wanted[-1] + 1)
+    pairs = np.array([(seen[k:] & seen[:-k]).sum() for k in lags], dtype=float)
+    pairs[pairs == 0.0] = np.nan
+    products = np.array([x[k:] @ x[:-k] for k in lags])
+    squares = np.square(products / (x @ x)) if x.any() else np.full(len(lags), np.nan)
+    weights = n * n * (rows - lags) / (rows * pairs) if boxpierce else n * (n + 2) / pairs
+    statistic = np.cumsum(weights * squares)[np.array(wanted) - 1]
+    freedom = np.array(wanted, dtype=float) - model_df
+    pvalue = stats.chi2.sf(statistic, np.where(freedom > 0, freedom, np.nan))
+    return pd.DataFrame(
+        {"statistic": statistic, "pvalue": pvalue}, index=pd.Index(wanted, name="lag")
+    )
 
 
 def _lag_list(lags: int | Sequence[int] | None, nobs: int) -> list[int]:

@@ -99,7 +99,13 @@ def test_residual_tests_leave_missing_rows_out(both):
     expected = breakvar_heteroskedasticity_test(resid, third)
     same(ours.test_heteroskedasticity().iloc[0], expected)
     table = ours.test_serial_correlation(lags=[1, 4])
-    assert table.isna().all().all()
+    x, n = np.where(np.isnan(resid), 0.0, resid - np.nanmean(resid)), (~np.isnan(resid)).sum()
+    terms = [
+        (x[k:] @ x[:-k] / (x @ x)) ** 2 / (~np.isnan(resid[k:] * resid[:-k])).sum()
+        for k in range(1, 5)
+    ]
+    expected = n * (n + 2) * np.cumsum(terms)[[0, 3]]
+    np.testing.assert_allclose(table["statistic"], expected, rtol=1e-10)
     assert table.index.tolist() == [("cpi", 1), ("cpi", 4)]
 
 
@@ -169,7 +175,17 @@ def test_states(both):
 
 # statsmodels' "approx" is the numerical Hessian and its "oim" Harvey's expected information; we
 # call the first oim (observed) and the second approx. Its scores and Hessian are numerical.
-@pytest.mark.parametrize(("ours", "theirs"), [("oim", "approx"), ("approx", "oim"), ("opg", "opg")])
+# Their robust and robust_approx are the sandwiches with these two, so that they change places too.
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        ("oim", "approx"),
+        ("approx", "oim"),
+        ("opg", "opg"),
+        ("robust", "robust_approx"),
+        ("robust_approx", "robust"),
+    ],
+)
 def test_standard_errors(ours, theirs):
     # no gaps: their information counts the variance terms of missing rows as if observed
     mine = pair(cov_type=ours, gaps=())[0]
