@@ -212,7 +212,11 @@ def _outside(
     hint = f"Rows are numbered 0 to {len(index) - 1}, or -{len(index)} to -1 from the end."
     if _is_number(index):
         hint = "Whole numbers are labels here, or negative to count from the end."
-    if isinstance(index, pd.DatetimeIndex) and allow_future:
+        if index[0] >= len(index):
+            hint = f"Whole numbers are labels here; rows are 0 to {len(index) - 1}, or negative."
+    if isinstance(key, (int, np.integer)) and _is_yearly(index):
+        hint = f"For the year write {str(key)!r}. {hint}"
+    elif isinstance(index, pd.DatetimeIndex) and allow_future:
         freq = frequency(index)
         if freq is None:
             hint = "Its dates follow no frequency, so later ones have no row: " + hint
@@ -274,10 +278,18 @@ def _row_of_whole(index: pd.Index, key: int) -> int | None:
         if key >= first or (key < 0 and first < 0):
             return _row_of_number(index, key)
         if key >= 0:
-            return key if first >= nobs else None
+            return key if first >= nobs and key < nobs else None
     if key >= 0:
-        return key
+        return None if key >= max(nobs, 1000) and _is_yearly(index) else key
     return nobs + key if nobs + key >= 0 else None
+
+
+def _is_yearly(index: pd.Index) -> bool:
+    """Tell whether each row is a year, so that 1980 would rather be a year than row 1980."""
+    freq = None
+    if isinstance(index, (pd.PeriodIndex, pd.DatetimeIndex)):
+        freq = index.freq if isinstance(index, pd.PeriodIndex) else frequency(index)
+    return freq is not None and freq.freqstr.startswith(("Y", "A"))
 
 
 def _row_of_number(index: pd.Index, key: Any) -> int | None:

@@ -207,7 +207,7 @@ class Endog:
         key : int, str, datetime-like, pandas.Period or label
             A row (negative: from the end), a date, or a label. On an index of numbers a whole
             number is a label; if that index begins at or after nobs (years, say), numbers
-            below its first label are rows. Part of a date, such as "1990", means its first
+            below nobs are rows. Part of a date, such as "1990", means its first
             period as a start and its last period as an end.
         caller : str
             Class or function that the user called, for messages.

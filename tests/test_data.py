@@ -517,7 +517,7 @@ LOCATIONS = [
     (YEARS, 1875, 4, 4),
     (YEARS, 1882, 11, 11),
     (YEARS, 0, 0, 0),
-    (YEARS, 12, 12, 12),
+    (YEARS, 12, None, None),
     (YEARS, -1, 9, 9),
     (YEARS, "1875", None, None),
     (pd.Index([-2, -1, 0]), -1, 1, 1),
@@ -571,6 +571,24 @@ def test_location_says_why():
         at(STARTS).location("2001-01-15", caller="predict")
     with pytest.raises(SpecificationError, match="Whole numbers are labels here"):
         at(pd.RangeIndex(1, 6)).location(0, caller="predict")
+
+
+def test_a_number_that_may_be_a_year_is_never_a_row_far_away():
+    years = pd.period_range("1871", periods=10, freq="Y")
+    for index in (YEARS, years, years.to_timestamp()):
+        endog = at(index)
+        assert endog.location(9, caller="predict") == 9
+        with pytest.raises(SpecificationError, match=r"\(1871.* or after it; got 1860"):
+            endog.location(1860, caller="predict", side="end")
+    with pytest.raises(SpecificationError, match="rows are 0 to 9, or negative"):
+        at(YEARS).location(10, caller="predict")
+    assert at(YEARS).location(1885, caller="predict", side="end") == 14
+    for index in (years, years.to_timestamp()):
+        assert at(index).location(10, caller="predict", side="end") == 10
+        assert at(index).location("1885", caller="predict", side="end") == 14
+        with pytest.raises(SpecificationError, match="For the year write '1885'"):
+            at(index).location(1885, caller="predict", side="end")
+    assert at(QUARTERS).location(2000, caller="predict", side="end") == 2000
 
 
 # ---------------------------------------------------------------------------- more rows

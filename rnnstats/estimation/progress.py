@@ -68,7 +68,7 @@ class Meter:
         """Begin the second stage: `n_climbs` are taken to their end."""
         if self._bar is not None:
             self._bar.total = self._bar.n + n_climbs
-            self._bar.refresh()
+            self._bar.update(0)  # shows the new total, if the bar is there by now
 
     def done(self, state: Climb) -> None:
         """One climb has ended."""

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats._checks import check_generator, check_int, check_literal
+from rnnstats._index import label
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels.kalman import kalman_filter
 from rnnstats.kernels.system import StateSpace
@@ -148,7 +149,8 @@ class Forecasts(ABC):
         moments = predict_moments(self.model, self._theta, stop=stop, exog=rows)
         if uncertainty == "delta":
             moments = self._with_parameter_variance(moments, stop, rows)
-        words = f"rows up to {self.model.endog.index[-1]}; parameter uncertainty: {uncertainty}"
+        last = label(self.model.endog.index, -1)
+        words = f"rows up to {last}; parameter uncertainty: {uncertainty}"
         return self._prediction(moments, self.model.nobs, count, words)
 
     def _with_parameter_variance(
@@ -174,7 +176,8 @@ class Forecasts(ABC):
         if last < self.model.nobs:
             raise SpecificationError(
                 f"forecast: steps must lie past the sample, which ends at "
-                f"{self.model.endog.index[-1]}; got {steps!r}. Use predict for rows of the sample."
+                f"{label(self.model.endog.index, -1)}; got {steps!r}. "
+                "Use predict for rows of the sample."
             )
         return last - self.model.nobs + 1
 

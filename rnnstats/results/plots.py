@@ -22,7 +22,7 @@ __all__ = ["draw_diagnostics", "draw_filter_vs_smoother", "draw_forecast", "draw
 
 # Okabe and Ito's palette: told apart by colour-blind readers and in grey.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
-BAND = 0.18
+BAND, INNER = 0.18, "#86BADA"
 
 
 def _new_figure(fig: Figure | None, *, caller: str, width: float, height: float) -> Figure:
@@ -50,11 +50,34 @@ def _positions(index: pd.Index) -> Any:
     return np.arange(len(index))
 
 
+def _time_axis(ax: Axes, x: Any) -> None:
+    """Write dates short and far enough apart; other labels stay as they are."""
+    if not np.issubdtype(x.dtype, np.datetime64):
+        return
+    import matplotlib.dates
+
+    untyped: Any = matplotlib.dates
+    locator = untyped.AutoDateLocator(minticks=3, maxticks=9)
+    ax.xaxis.set_major_locator(locator)
+    ax.xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
+
+
 def _style(ax: Axes, title: str) -> None:
     ax.set_title(title, loc="left", fontsize=10)
     ax.grid(True, alpha=0.25, linewidth=0.6)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
+
+
+def _legend(fig: Figure, ax: Axes) -> None:
+    """Put the legend of an axes below all panels, where no line can run through it."""
+    if fig.get_layout_engine() is None:  # a figure of the user's own: nothing makes room for it
+        ax.legend(fontsize=8, frameon=False, loc="best", ncols=2)
+        return
+    handles, labels = ax.get_legend_handles_labels()
+    fig.legend(
+        handles, labels, loc="outside lower center", fontsize=8, frameon=False, ncols=len(labels)
+    )
 
 
 def _percent(alpha: float) -> str:
@@ -112,7 +135,8 @@ def draw_states(
         ax.axhline(0.0, color=GREY, lw=0.6)
         _style(ax, f"{names[j]}, {kind} (given {known})")
         if row == 0:
-            ax.legend(fontsize=8, frameon=False, loc="best", ncols=2)
+            _time_axis(ax, x)
+            _legend(fig, ax)
     return fig
 
 
@@ -159,12 +183,17 @@ def draw_forecast(
         ax.fill_between(
             future, low, high, color=BLUE, alpha=BAND, lw=0, label=f"{_percent(alpha)} interval"
         )
+        if alpha < 0.5:
+            inner = prediction.summary_frame(j, 0.5)
+            low, high = inner["mean_ci_lower"].to_numpy(), inner["mean_ci_upper"].to_numpy()
+            ax.fill_between(future, low, high, color=INNER, lw=0, label="50 % interval")
         marker = "o" if steps <= 24 else None
         ax.plot(future, mean, color=BLUE, lw=1.5, marker=marker, ms=3, label="forecast")
         ax.axvline(past[-1], color=GREY, lw=0.8, ls=":")
-        _style(ax, name)
+        _style(ax, f"{name}, forecasts given {prediction.information_set}" if j == 0 else name)
         if j == 0:
-            ax.legend(fontsize=8, frameon=False, loc="best", ncols=2)
+            _time_axis(ax, x)
+            _legend(fig, ax)
     return fig
 
 
@@ -210,8 +239,8 @@ def draw_filter_vs_smoother(frame: pd.DataFrame, *, alpha: float, fig: Figure | 
         _style(ax, f"{name}: filtered (rows so far) and smoothed (all rows)")
         _style(spreads, f"{name}: standard deviation")
         if row == 0:
-            ax.legend(fontsize=7, frameon=False, loc="best", ncols=2)
-            spreads.legend(fontsize=8, frameon=False, loc="best")
+            _time_axis(ax, x)
+            _legend(fig, ax)
     return fig
 
 
@@ -258,12 +287,14 @@ def draw_diagnostics(
 
 
 def _over_time(ax: Axes, series: pd.Series, name: str) -> None:
-    ax.plot(_positions(series.index), series.to_numpy(), color=BLUE, lw=1.0)
+    x = _positions(series.index)
+    ax.plot(x, series.to_numpy(), color=BLUE, lw=1.0)
+    _time_axis(ax, x)
     ax.axhline(0.0, color=GREY, lw=0.8)
     for level in (-1.96, 1.96):
         ax.axhline(level, color=GREY, lw=0.8, ls=":")
     short = name if len(name) <= 24 else f"{name[:21]}..."
-    _style(ax, f"Standardized residuals of {short}")
+    _style(ax, f"Standardized residuals of {short} (dotted: 95 %)")
 
 
 def _histogram(ax: Axes, values: FloatArray) -> None:
