@@ -181,12 +181,16 @@ def assess(
 
     Parameters
     ----------
-    objective, hessian, information, boundary, gtol
+    objective : callable
         As for `maximize`.
     psi : array_like, shape (k,)
         The point; no step is taken from it.
+    hessian, information, boundary : callable, optional
+        As for `maximize`.
     method : str
         How it was found.
+    gtol : float
+        As for `maximize`.
     seconds : float
         Time that took; the time of this call is added.
 

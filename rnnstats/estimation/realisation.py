@@ -48,10 +48,11 @@ def leak(root: complex, drive: NDArray[np.inexact]) -> NDArray[np.inexact]:
 
     The recursion is a bidiagonal linear system, solved by LAPACK.
     """
-    bands = np.ones((2, len(drive)), dtype=np.result_type(drive.dtype, type(root)))
-    bands[1] = -root
-    out: NDArray[np.inexact] = scipy.linalg.solve_banded((1, 0), bands, drive, check_finite=False)
-    return out
+    real = np.isrealobj(root) and np.isrealobj(drive)
+    solve = scipy.linalg.lapack.dtbtrs if real else scipy.linalg.lapack.ztbtrs
+    bands = np.full((2, len(drive)), -root)
+    out: NDArray[np.inexact] = solve(bands, drive.reshape(len(drive), -1), uplo="L", diag="U")[0]
+    return out.reshape(drive.shape)
 
 
 def innovations_of(system: Realisation, z: FloatArray) -> FloatArray:

@@ -426,11 +426,12 @@ def _gain(
     size = n * p
     normal, target = np.zeros((size, size)), np.zeros(size)
     for i in range(p):
-        spread = np.kron(np.einsum("s,srf->rf", c[i], weights), np.eye(p))
+        through = np.tensordot(c[i], weights, 1)  # how gain row r acts through filter f
+        spread = (through[:, None, :, None] * np.eye(p)[:, None, :]).reshape(size, size)
         normal += spread @ gram @ spread.T
         target += spread @ cross[:, i]
     normal += 1e-9 * np.trace(normal) / size * np.eye(size)
-    gain = scipy.linalg.solve(normal, target, assume_a="pos")
+    gain = np.linalg.solve(normal, target)
     return gain.reshape(n, p), -float(target @ gain)
 
 

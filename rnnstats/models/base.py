@@ -188,6 +188,21 @@ class LikelihoodModel(ABC):
         """
         return self._value_and_gradient(self._theta(params))[1]
 
+    def loglike_and_score(self, params: ArrayLike) -> tuple[float, FloatArray]:
+        """Log-likelihood and its gradient in one pass, for an optimiser of one's own.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        loglike : float
+        score : ndarray, shape (K,)
+            As from `loglike` and `score`.
+        """
+        return self._value_and_gradient(self._theta(params))
+
     def score_obs(self, params: ArrayLike) -> FloatArray:
         """Exact gradient of each row's contribution.
 
@@ -472,6 +487,6 @@ class LikelihoodModel(ABC):
             seen = column[np.isfinite(column)]
             if float(np.ptp(seen)) <= 1e-12 * float(np.max(np.abs(seen))):
                 raise DataError(
-                    f"{self.name}: every series must vary; got only the value {seen[0]!r} in "
+                    f"{self.name}: every series must vary; got only the value {seen[0]:g} in "
                     f"column {name!r}. Leave that column out."
                 )

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import cast
 
 import numpy as np
@@ -44,7 +45,7 @@ SAME_BASIN_LLF = 1e-3
 class Atlas:
     """What all charts of a model share.
 
-    Parameters
+    Attributes
     ----------
     table : CellTable
         Of the innovations form.
@@ -64,11 +65,28 @@ class Atlas:
     x_obs: FloatArray | None
     x_state: FloatArray | None
 
-    @property
+    @cached_property
     def rest(self) -> list[int]:
         """Places in the free vector of what is not W_h, V or K."""
         names = self.layout.free_names
         return [i for i, name in enumerate(names) if name.split("[", 1)[0] not in DYNAMIC]
+
+    @cached_property
+    def others(self) -> FloatArray:
+        """Cells of the template moved by what is not W_h, V or K, shape (size, len(rest))."""
+        moved: FloatArray = self.table.directions().T @ self.layout.expansion[:, self.rest]
+        return moved
+
+    @cached_property
+    def held(self) -> FloatArray:
+        """Cells of the template that restrictions fix, zero elsewhere, shape (size,)."""
+        still = np.where(np.isin(self.table.groups, list(DYNAMIC)), 0.0, self.layout.base)
+        return self.table.directions().T @ still
+
+    @cached_property
+    def turning(self) -> NDArray[np.bool_]:
+        """Which natural parameters change with the basis of the state, shape (K,)."""
+        return np.isin(self.table.groups, [*DYNAMIC, "W_x"])
 
 
 class Chart:
@@ -96,11 +114,8 @@ class Chart:
             table.array(self.base, name)[...] = part
             place = table.place(name)
             self.basis[place, : self.size] = directions[lo:hi]
-        others = table.directions().T @ atlas.layout.expansion[:, rest]
-        self.basis[:, self.size :] = others
-        self.base += table.directions().T @ np.where(
-            np.isin(table.groups, list(DYNAMIC)), 0.0, atlas.layout.base
-        )
+        self.basis[:, self.size :] = atlas.others
+        self.base += atlas.held
         shift = {place: self.size + j for j, place in enumerate(rest)}
         blocks = [
             Block(b.kind, tuple(shift[i] for i in b.indices), b.lo, b.hi)
@@ -108,9 +123,10 @@ class Chart:
         ]
         self.transform = Transform(self.size + len(rest), blocks)
         start = np.concatenate([np.zeros(self.size), atlas.layout.reduce(theta)[rest]])
-        inside = table.array_cells("C_state").ravel()
-        moved = np.linalg.lstsq(self.basis[inside], inputs.ravel(), rcond=None)[0]
-        start = np.where(np.any(self.basis[inside] != 0.0, axis=0), moved, start)
+        if inputs.size:
+            inside = table.array_cells("C_state").ravel()
+            moved = np.linalg.lstsq(self.basis[inside], inputs.ravel(), rcond=None)[0]
+            start = np.where(np.any(self.basis[inside] != 0.0, axis=0), moved, start)
         self.start = self.transform.to_unconstrained(start)
 
     def objective(self, psi: FloatArray) -> tuple[float, FloatArray]:
@@ -162,8 +178,7 @@ class Chart:
                 "C_state": table.array(full, "C_state") @ rows.T,
             }
         )
-        turns = np.isin(table.groups, [*DYNAMIC, "W_x"])
-        return np.where(turns, dynamics, theta)
+        return np.where(self.atlas.turning, dynamics, theta)
 
 
 def _basis_rows(system: Realisation, kronecker: tuple[int, ...]) -> FloatArray:
@@ -203,9 +218,9 @@ def _free_directions(system: Realisation, scale: FloatArray) -> FloatArray:
     eye = np.eye(n)
     orbit = np.vstack(
         [
-            np.kron(eye, a.T) - np.kron(a, eye),
-            -np.kron(c / scale[:, None], eye),
-            np.kron(eye, (k * scale).T),
+            _kron(eye, a.T) - _kron(a, eye),
+            -_kron(c / scale[:, None], eye),
+            _kron(eye, (k * scale).T),
         ]
     )
     # columns: the n * n entries of an infinitesimal change of basis X, row-major:
@@ -214,6 +229,12 @@ def _free_directions(system: Realisation, scale: FloatArray) -> FloatArray:
     left[n * n : n * n + n * p] *= np.repeat(scale, n)[:, None]
     left[n * n + n * p :] /= np.tile(scale, n)[:, None]
     return left
+
+
+def _kron(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Kronecker product of two matrices; numpy.kron's arithmetic without its preparations."""
+    product = left[:, None, :, None] * right[None, :, None, :]
+    return product.reshape(len(left) * len(right), -1)
 
 
 @dataclass(frozen=True)
@@ -234,23 +255,29 @@ class Climbed:
 
 def _climb_one(atlas: Atlas, state: Climbed, method: str, limit: int, gtol: float) -> Climbed:
     """Climb on from a point for ``limit`` iterations in one chart after the other."""
-    if state.converged:
-        return state
+    *_, last = state, *_rounds(atlas, state, method, limit, gtol)
+    return last
+
+
+def _rounds(
+    atlas: Atlas, state: Climbed, method: str, limit: int, gtol: float
+) -> Iterator[Climbed]:
+    """Yield the state at the end of each chart."""
     used = 0
     while used < limit and not state.converged:
         try:
             chart = Chart(atlas, state.theta)
         except (np.linalg.LinAlgError, ValueError):  # no balance here: singular or at the border
-            return state
+            return
         problem = Problem(chart.objective, None, chart.information, method, gtol)
         walk = begin(problem, 0, chart.start)
         if walk.status == "refused":
-            return state
+            return
         walk = climb(problem, walk, min(ROUND, limit - used))
         used += max(walk.iterations, 1)
         theta = chart.theta(walk.psi)
         if theta is None or not walk.llf >= state.llf - 1e-6 * (1.0 + abs(state.llf)):
-            return state
+            return
         stuck = walk.status == "stalled" and walk.llf <= state.llf + 1e-9
         state = replace(
             state,
@@ -260,9 +287,9 @@ def _climb_one(atlas: Atlas, state: Climbed, method: str, limit: int, gtol: floa
             evaluations=state.evaluations + walk.evaluations,
             converged=walk.status == "converged",
         )
+        yield state
         if stuck:
-            return state
-    return state
+            return
 
 
 def climb_all(
@@ -275,7 +302,7 @@ def climb_all(
     polish: int,
     n_jobs: int = 1,
     progress: bool = False,
-) -> list[Climbed]:
+) -> tuple[list[Climbed], bool]:
     """Climb all starts a little, then the best distinct ones to the end.
 
     Parameters
@@ -297,14 +324,18 @@ def climb_all(
 
     Returns
     -------
-    list of Climbed
-        In the order of ``points``.
+    climbs : list of Climbed
+        In the order of ``points``, each as far as it came.
+    interrupted : bool
     """
     method = "bfgs" if method == "auto" else method
     states = [Climbed(label, value, value, theta, 0, 0, False) for label, theta, value in points]
     first = min(ROUND, maxiter)
     meter = Meter(progress, None, len(states))
-    _each(atlas, states, range(len(states)), method, first, gtol, n_jobs, meter)
+    stop = _each(atlas, states, range(len(states)), method, first, gtol, n_jobs, meter)
+    if stop:
+        meter.close()
+        return states, True
     chosen: list[int] = []
     for i in sorted(range(len(states)), key=lambda j: -states[j].llf):
         near = any(
@@ -314,9 +345,9 @@ def climb_all(
         if not near and len(chosen) < polish:
             chosen.append(i)
     meter.polishing(len(chosen))
-    _each(atlas, states, chosen, method, max(maxiter - first, 0), gtol, n_jobs, meter)
+    stop = _each(atlas, states, chosen, method, max(maxiter - first, 0), gtol, n_jobs, meter)
     meter.close()
-    return states
+    return states, stop
 
 
 def _each(
@@ -328,21 +359,23 @@ def _each(
     gtol: float,
     n_jobs: int,
     meter: Meter,
-) -> None:
-    """Climb on from some of the states, in place; an interrupt leaves the rest where they are."""
-    if n_jobs != 1 and len(which) > 1:
-        from joblib import Parallel, delayed
-
-        work = (delayed(_climb_one)(atlas, states[i], method, limit, gtol) for i in which)
-        for i, state in zip(which, Parallel(n_jobs=n_jobs)(work), strict=True):
-            states[i] = state
-        return
+) -> bool:
+    """Climb on from some of the states, in place; return whether an interrupt ended it early."""
     try:
+        if n_jobs != 1 and len(which) > 1:
+            from joblib import Parallel, delayed
+
+            work = (delayed(_climb_one)(atlas, states[i], method, limit, gtol) for i in which)
+            for i, state in zip(which, Parallel(n_jobs=n_jobs)(work), strict=True):
+                states[i] = state
+            return False
         for i in which:
-            states[i] = _climb_one(atlas, states[i], method, limit, gtol)
+            for state in _rounds(atlas, states[i], method, limit, gtol):
+                states[i] = state
             meter.done(cast(Climb, states[i]))  # reads llf only
     except KeyboardInterrupt:
-        return
+        return True
+    return False
 
 
 def with_climbs(
@@ -351,6 +384,7 @@ def with_climbs(
     psi_of: Callable[[FloatArray], FloatArray],
     began: float,
     method: str,
+    interrupted: bool,
 ) -> Outcome:
     """Put the climbs into the record of the final step.
 
@@ -365,6 +399,8 @@ def with_climbs(
         ``time.perf_counter()`` at the beginning.
     method : str
         As asked for.
+    interrupted : bool
+        The climbs were: the end point is the best so far, and counts as unconverged.
     """
     best = max(range(len(climbs)), key=lambda i: climbs[i].llf)
     ends = [psi_of(state.theta) for state in climbs]
@@ -402,4 +438,7 @@ def with_climbs(
         n_starts=len(climbs),
         optima=tuple(rows),
     )
+    if interrupted:
+        message = f"interrupted after {record.iterations} iterations: best point so far"
+        record = replace(record, converged=False, message=message)
     return replace(outcome, convergence=record, points=tuple(ends))

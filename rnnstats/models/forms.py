@@ -31,7 +31,7 @@ __all__ = ["FORMS", "Form", "Request", "echelon_columns", "generic_indices"]
 class Request:
     """What the user asked for, as far as a form needs it.
 
-    Parameters
+    Attributes
     ----------
     caller : str
         Named at the front of error messages.

@@ -96,13 +96,6 @@ class LinearRNN(LikelihoodModel):
     structure : mapping, optional
         Leaky form: ``{"pairs": k}``, the number of oscillator pairs (the last 2 k states).
 
-    Raises
-    ------
-    DataError
-        For unusable data.
-    SpecificationError
-        For arguments that are not allowed, alone or together.
-
     Attributes
     ----------
     endog, exog, form, trend, exog_enters, obs_noise, initial, kronecker
@@ -112,6 +105,13 @@ class LinearRNN(LikelihoodModel):
         Parameters are labelled ``W_h[h1,h2]``, ``K[h1,cpi]``, ``W_x[h1,gdp]``, ``V[cpi,h1]``,
         ``D[cpi,gdp]``, ``b_y[cpi]``, ``b_y_trend[cpi]``, ``obs_cov[cpi,gdp]`` (lower triangle),
         ``state_cov[h1,h1]``.
+
+    Raises
+    ------
+    DataError
+        For unusable data.
+    SpecificationError
+        For arguments that are not allowed, alone or together.
 
     References
     ----------
@@ -447,7 +447,7 @@ class LinearRNN(LikelihoodModel):
             return super()._search(points, method, maxiter, progress, n_jobs)
         began = time.perf_counter()
         starts = [(point.label, point.theta, self._value(point.theta)) for point in points]
-        climbs = charts.climb_all(
+        climbs, stopped = charts.climb_all(
             atlas,
             starts,
             method=method,
@@ -459,8 +459,8 @@ class LinearRNN(LikelihoodModel):
         climbs = [replace(state, theta=self._normalised(state.theta)) for state in climbs]
         best = max(climbs, key=lambda state: state.llf)
         end = [StartPoint(best.label, best.theta)]
-        outcome = super()._search(end, method, maxiter, progress, 1)
-        return charts.with_climbs(outcome, climbs, self._psi, began, method)
+        outcome = super()._search(end, method, 1 if stopped else maxiter, progress, 1)
+        return charts.with_climbs(outcome, climbs, self._psi, began, method, stopped)
 
     def _atlas(self) -> charts.Atlas | None:
         """Local coordinates, where no restriction is tied to the echelon ones."""

@@ -31,7 +31,7 @@ _LOG2PI = math.log(2.0 * math.pi)
 class Regression:
     """Likelihood of a VAR given its first rows.
 
-    Parameters
+    Attributes
     ----------
     table : CellTable
         Of the observed form.

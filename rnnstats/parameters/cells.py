@@ -61,7 +61,7 @@ def regressors(
 class CellTable:
     """Cells of a state space as constants and natural parameters.
 
-    Parameters
+    Attributes
     ----------
     k_endog, k_states, k_posdef : int
     names, groups : tuple of str, length K

@@ -41,7 +41,7 @@ Kind = Literal["real", "positive", "interval", "covariance", "oscillator"]
 class Block:
     """Natural parameters that are transformed together.
 
-    Parameters
+    Attributes
     ----------
     kind : {"real", "positive", "interval", "covariance", "oscillator"}
     indices : tuple of int
@@ -124,8 +124,10 @@ class Transform:
             free[self._intervals] = self._lo + (self._hi - self._lo) * _logistic(
                 psi[self._intervals]
             )
-        for index, triangle in self._cov:
-            free[index] = triangle.covariance(psi[index])
+        if self._cov:
+            with np.errstate(over="ignore", invalid="ignore"):
+                for index, triangle in self._cov:
+                    free[index] = triangle.covariance(psi[index])
         for i, j in self._osc:
             r, w = _logistic_scalar(psi[i]), math.pi * _logistic_scalar(psi[j])
             free[i], free[j] = r * math.cos(w), r * math.sin(w)
@@ -203,17 +205,14 @@ class _Triangle:
 
     def factor(self, psi: FloatArray) -> FloatArray:
         values = psi.copy()
-        with np.errstate(over="ignore"):
-            values[self.diagonal] = np.exp(psi[self.diagonal])
+        values[self.diagonal] = np.exp(psi[self.diagonal])
         lower = np.zeros(self.n * self.n)
         lower[self.flat] = values
         return lower.reshape(self.n, self.n)
 
     def covariance(self, psi: FloatArray) -> FloatArray:
         lower = self.factor(psi)
-        with np.errstate(over="ignore", invalid="ignore"):
-            product: FloatArray = lower @ lower.T
-        flat: FloatArray = product.ravel()[self.flat]
+        flat: FloatArray = (lower @ lower.T).ravel()[self.flat]
         return flat
 
     def unconstrained(self, values: FloatArray) -> FloatArray:

@@ -33,8 +33,9 @@ def test_score_is_the_derivative(case: str, p: int, initial: str, gaps: bool) ->
         **options(case, p),
     )
     params = model.start_params.to_numpy()
-    value, score = model._value_and_gradient(params)
+    value, score = model.loglike_and_score(params)
     size = 1.0 + np.abs(score).max()
+    np.testing.assert_array_equal(model.score(params), score)
     # the sums of the same terms in another order; the score by another recursion
     assert value == pytest.approx(model.loglike(params), rel=1e-11)
     assert model.loglikeobs(params).sum() == pytest.approx(value, rel=1e-9)

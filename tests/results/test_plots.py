@@ -48,6 +48,13 @@ def test_forecast(res, tmp_path):
     ends = res.get_forecast(6, uncertainty="delta").conf_int(0.1)
     assert band.min() == pytest.approx(ends["lower cpi"].min())
     assert band.max() == pytest.approx(ends["upper cpi"].max())
+    inner = fig.axes[0].collections[1].get_paths()[0].vertices[:, 1]
+    ends = res.get_forecast(6, uncertainty="delta").conf_int(0.5)
+    assert inner.min() == pytest.approx(ends["lower cpi"].min())
+    assert inner.max() == pytest.approx(ends["upper cpi"].max())
+    assert len(res.plot_forecast(6, alpha=0.5).axes[0].collections) == 1
+    texts = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert {"90 % interval", "50 % interval"} <= set(texts)
     assert len(lines(fig.axes[0])["observed"]) == 40
     assert len(lines(res.plot_forecast(2, history=10).axes[0])["observed"]) == 10
     assert draws(fig, tmp_path)
