@@ -1,0 +1,103 @@
+"""Names and signatures that users' programs rely on; changing one is a change of the interface."""
+
+from __future__ import annotations
+
+import inspect
+
+import numpy as np
+import pytest
+
+import rnnstats
+from rnnstats import LinearRNN
+from rnnstats.models.base import LikelihoodModel
+
+EMPTY = inspect.Parameter.empty
+
+
+def signature(function: object) -> tuple[dict[str, object], dict[str, object]]:
+    """Parameters without ``self``: (by position, by keyword only), each with its default."""
+    parameters = list(inspect.signature(function).parameters.values())  # type: ignore[arg-type]
+    parameters = [p for p in parameters if p.name != "self"]
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    return (
+        {p.name: p.default for p in parameters if p.kind is not keyword},
+        {p.name: p.default for p in parameters if p.kind is keyword},
+    )
+
+
+def test_public_names() -> None:
+    assert len(rnnstats.__all__) <= 25
+    assert {"LinearRNN", "datasets"} <= set(rnnstats.__all__)
+    assert set(rnnstats.__all__) <= {
+        "LinearRNN", "MarkovRNN", "ElmanRNN", "GRU", "LSTM", "BidirectionalRNN",
+        "compare", "load", "datasets", "VARMA", "diagnostics", "equivalence",
+    }  # fmt: skip
+
+
+def test_linear_rnn() -> None:
+    assert signature(LinearRNN) == (
+        {"endog": EMPTY, "exog": None},
+        {
+            "k_states": None,
+            "form": "innovations",
+            "kronecker": None,
+            "trend": "c",
+            "exog_enters": "state",
+            "obs_noise": None,
+            "initial": "stationary",
+            "fixed": None,
+            "structure": None,
+        },
+    )
+
+
+def test_fit() -> None:
+    positional, keyword = signature(LinearRNN.fit)
+    assert positional == {}
+    assert isinstance(keyword.pop("maxiter"), int)
+    assert keyword == {
+        "start_params": None,
+        "method": "auto",
+        "n_starts": None,
+        "cov_type": "oim",
+        "rng": None,
+        "progress": False,
+        "n_jobs": 1,
+    }
+    assert LinearRNN.fit is LikelihoodModel.fit  # written once
+
+
+@pytest.mark.parametrize(
+    ("method", "positional", "keyword"),
+    [
+        ("loglike", {"params": EMPTY}, {}),
+        ("loglikeobs", {"params": EMPTY}, {}),
+        ("score", {"params": EMPTY}, {}),
+        ("score_obs", {"params": EMPTY}, {}),
+        ("hessian", {"params": EMPTY}, {}),
+        ("information", {"params": EMPTY}, {}),
+        ("filter", {"params": EMPTY}, {}),
+        ("smooth", {"params": EMPTY}, {}),
+        ("with_fixed", {"fixed": EMPTY}, {}),
+        ("clone", {"endog": EMPTY, "exog": None}, {}),
+        ("system", {"params": EMPTY}, {"steps": 0, "exog": None}),
+        (
+            "simulate",
+            {"params": EMPTY, "nsimulations": EMPTY},
+            {"rng": None, "exog": None, "initial_state": None},
+        ),
+    ],
+)
+def test_methods(method: str, positional: dict[str, object], keyword: dict[str, object]) -> None:
+    assert signature(getattr(LinearRNN, method)) == (positional, keyword)
+
+
+def test_parameters_have_names_and_starting_values() -> None:
+    model = LinearRNN(np.arange(30.0) % 7)
+    assert list(model.start_params.index) == list(model.param_names)
+
+
+def test_models_are_final() -> None:
+    """Inheritance has depth one: the abstract model, and models."""
+    assert LinearRNN.__mro__[1] is LikelihoodModel
+    assert not LinearRNN.__subclasses__()
