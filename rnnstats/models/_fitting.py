@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import difflib
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from rnnstats.errors import SpecificationError
-
-if TYPE_CHECKING:
-    from rnnstats.models.base import LikelihoodModel
+from rnnstats.parameters.layout import Layout
+from rnnstats.parameters.transforms import Transform
 
 __all__ = ["PsiObjective", "StartPoint", "by_name", "shaken"]
 
@@ -27,10 +26,28 @@ class StartPoint(NamedTuple):
     theta: FloatArray
 
 
+class Objective(Protocol):
+    """What a fit asks of a model: its likelihood and its two coordinate systems."""
+
+    @property
+    def layout(self) -> Layout: ...
+
+    @property
+    def transform(self) -> Transform: ...
+
+    def _value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]: ...
+
+    def _start_value(self, theta: FloatArray) -> float: ...
+
+    def _psi(self, theta: FloatArray) -> FloatArray: ...
+
+    def _psi_information(self, psi: FloatArray) -> FloatArray: ...
+
+
 class PsiObjective:
     """Log-likelihood and gradient in ``psi`` (a class, so that processes can be sent it)."""
 
-    def __init__(self, model: LikelihoodModel) -> None:
+    def __init__(self, model: Objective) -> None:
         self.model = model
 
     def __call__(self, psi: FloatArray) -> tuple[float, FloatArray]:
@@ -61,7 +78,7 @@ def by_name(params: pd.Series, names: tuple[str, ...], caller: str) -> FloatArra
 
 
 def shaken(
-    found: list[StartPoint], number: int, rng: np.random.Generator, model: LikelihoodModel
+    found: list[StartPoint], number: int, rng: np.random.Generator, model: Objective
 ) -> list[StartPoint]:
     """Cut to ``number`` starts, or fill up with random neighbours of the best ones."""
     points = found[:number]
