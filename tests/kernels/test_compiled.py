@@ -74,6 +74,8 @@ def same(compiled: object, twin: object, name: str, digits: float = 1e-10) -> No
     assert one.shape == two.shape, name
     finite = np.abs(two[np.isfinite(two)])
     scale = float(finite.max()) if finite.size else 0.0
+    if name.startswith("scaled_smoothed"):
+        scale = max(scale, 1.0)  # in the diffuse phase a difference of terms of the size of F^-1
     np.testing.assert_allclose(one, two, rtol=digits, atol=digits * max(scale, 1e-2), err_msg=name)
 
 

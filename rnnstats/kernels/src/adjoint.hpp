@@ -67,6 +67,10 @@ class Adjoint {
         : s(system), noise(shared), first(moments), tape(record), m(system.m), p(system.p) {
         const int mm = m * m, mp = m * p, pp = p * p;
         store.assign(11 * mm + 8 * mp + 3 * pp + 3 * m + 3 * p, 0.0);
+        if constexpr (M == 0) {
+            block_left.resize(block_rows * (m + p)), block_right.resize(block_rows * (2 * m + p));
+            block_product.resize((m + p) * (2 * m + p));
+        }
         double* at = store.data();
         auto take = [&at](int size) { return std::exchange(at, at + size); };
         N = take(mm), N_sum = take(mm), rr = take(mm), ra = take(mm), Lc = take(mm), X1 = take(mm), X2 = take(mm);
@@ -96,6 +100,9 @@ class Adjoint {
     std::vector<double> store;
     double *N, *N_sum, *rr, *ra, *Lc, *X1, *X2, *W_bar, *N_old, *T_bar, *X3, *ru, *ua, *C_bar, *B, *NK, *ZP, *FZ,
         *Z_bar, *uu, *D, *H_bar, *r, *r_new, *a_col, *u, *e_col, *v_col;
+    static constexpr int block_rows = 64;
+    std::vector<double> block_left, block_right, block_product;
+    int waiting = 0;
     const double* gain = nullptr;
     DiffuseTerminal terminal;
     std::vector<double> col_r;
@@ -105,20 +112,25 @@ class Adjoint {
         const int slot = tape.slot[t];
         load(slot);
         SteadyTest test;
+        test.rounding = 1e-11;  // N gathers the rounding of many products
         bool frozen = false;
+        int frozen_rows = 0;
         zero(m * m, rr), zero(m * m, ra), zero(m * m, N_sum), zero(m * p, ru), zero(m * p, ua), zero(p * p, uu);
         int rows = 0;
         for (; t >= low && tape.slot[t] == slot; --t, ++rows) {
             accumulate(tape.e.data() + static_cast<size_t>(t) * p, tape.a.data() + static_cast<size_t>(t) * m, r);
             emit(t, out);
-            add(m * m, N, N_sum);
-            if (!frozen) {
+            if (frozen) {
+                ++frozen_rows;
+            } else {
+                add(m * m, N, N_sum);
                 const bool repeat = t > low && tape.slot[t - 1] == slot;
                 if (repeat) copy(m * m, N, N_old);
                 step_N();
                 frozen = s.steady && repeat && test.settled(change());
             }
         }
+        for (int i = 0; i < m * m; ++i) N_sum[i] += frozen_rows * N[i];
         contribute(rows);
         return t;
     }
@@ -136,14 +148,43 @@ class Adjoint {
         const double* K = gain + tape.layout.K;
         for (int i = 0; i < p; ++i) u[i] = e[i];
         mul_tv<Put::sub>(p, m, K, adjoint, u);
-        add_outer(m, m, adjoint, adjoint, rr);
-        add_outer(m, m, adjoint, a, ra);
-        add_outer(m, p, adjoint, u, ru);
-        add_outer(p, m, u, a, ua);
-        add_outer(p, p, u, u, uu);
+        if constexpr (M > 0) {
+            add_outer(m, m, adjoint, adjoint, rr);
+            add_outer(m, m, adjoint, a, ra);
+            add_outer(m, p, adjoint, u, ru);
+            add_outer(p, m, u, a, ua);
+            add_outer(p, p, u, u, uu);
+        } else {
+            collect(adjoint, a);
+        }
         mul_tv<Put::set>(m, p, s.Z, u, r_new);
         mul_tv<Put::add>(m, m, s.T, adjoint, r_new);
         copy(m, r_new, adjoint);
+    }
+
+    // Run-time sizes: the rows (r, u) and (r, u, a) wait in a block, whose product has all five sums of outer products.
+    void collect(const double* adjoint, const double* a) {
+        const int left = m + p, right = 2 * m + p;
+        if (waiting == block_rows) gather();
+        double *x = &block_left[waiting * left], *y = &block_right[waiting * right];
+        copy(m, adjoint, x), copy(p, u, x + m);
+        copy(left, x, y), copy(m, a, y + left);
+        ++waiting;
+    }
+
+    void gather() {
+        const int left = m + p, right = 2 * m + p;
+        mul_tn<Put::set>(Dim<0>(left), Dim<0>(right), Dim<0>(waiting), block_left.data(), block_right.data(),
+                         block_product.data());
+        waiting = 0;
+        for (int i = 0; i < left; ++i) {
+            const double* row = &block_product[i * right];
+            double *with_r = i < m ? rr + i * m : nullptr, *with_u = i < m ? ru + i * p : uu + (i - m) * p,
+                   *with_a = i < m ? ra + i * m : ua + (i - m) * m;
+            if (with_r) add(m, row, with_r);
+            add(p, row + m, with_u);
+            add(m, row + left, with_a);
+        }
     }
 
     // Gradients of the intercepts: u of row t, and r (now the adjoint of a_t) for the step into t.
@@ -174,6 +215,7 @@ class Adjoint {
 
     // Matrix gradients of the gathered rows, all with the gain loaded last.
     void contribute(int rows) {
+        if (waiting > 0) gather();
         const double *K = gain + tape.layout.K, *Finv = gain + tape.layout.Finv, *Pt = gain + tape.layout.P;
         mul_nn<Put::set>(m, p, m, N_sum, K, NK);
         mul_tn<Put::set>(p, p, m, K, NK, D);

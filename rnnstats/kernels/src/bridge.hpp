@@ -23,6 +23,9 @@ struct Sizes {
 
 template <int M, class Work>
 auto with_outputs(int p, Work&& work) {
+    if constexpr (M == 4 || M == 5) {
+        if (p == M) return work(Sizes<M, M>{});  // VARMA(1,1) and VAR(1)
+    }
     switch (p) {
         case 1: return work(Sizes<M, 1>{});
         case 2: return work(Sizes<M, 2>{});

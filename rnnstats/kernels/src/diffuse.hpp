@@ -205,6 +205,7 @@ class DiffusePhase {
         long counted = 0;
         if (tape) tape->diffuse.d = d, tape->diffuse.delta_0 = delta_0;
         int t = 0;
+        const bool every_row = llf_obs || (tape && tape->full);
         bool settled = false;
         for (; t < s.n && !settled; ++t) {
             if (tape) remember(*tape, A, sums);
@@ -223,7 +224,8 @@ class DiffusePhase {
                 log_det += 2.0 * std::log(step.F12[i * o + i]);
             }
             counted += o;
-            if (o > 0) sums.resolve();
+            const bool resolved = every_row || counted >= d;  // fewer outputs than columns cannot settle delta
+            if (o > 0 && resolved) sums.resolve();
             llf = -0.5 * (counted * log_2pi + log_det + sums.log_pdet + sums.q - sums.explained);
             if (llf_obs) llf_obs[t] = llf - before, before = llf;
             if (tape) store(*tape, t, o, V);
@@ -232,6 +234,10 @@ class DiffusePhase {
             settled = sums.full_rank && (early || comparable(A, sums));
         }
         period = t;
+        if (!every_row && counted < d) {
+            sums.resolve();
+            llf = -0.5 * (counted * log_2pi + log_det + sums.log_pdet + sums.q - sums.explained);
+        }
         last_delta = delta_0;
         for (int j = 0; j < d; ++j) last_delta[j] += sums.delta[j];
         if (tape) {

@@ -9,18 +9,19 @@ namespace rnnstats {
 
 // Decides when the predicted covariance has stopped changing. Changes are measured against the variance a state has
 // after one more step (so that a covariance falling to zero, as in the innovations form, settles too); the distance
-// still to go is extrapolated from the observed rate of convergence.
+// still to go is extrapolated from the observed rate of convergence. Changes that no longer fall are rounding.
 struct SteadyTest {
     double previous = std::numeric_limits<double>::infinity();
     double tolerance = 1e-14;
     double floor = 2e-15;
+    double rounding = 1e-13;
 
     void restart() { previous = std::numeric_limits<double>::infinity(); }
 
     bool settled(double change) {
         const double rate = change / previous;
         previous = change;
-        if (change <= floor) return true;
+        if (change <= floor || (change <= rounding && rate >= 1.0)) return true;
         return rate < 1.0 && change * rate / (1.0 - rate) <= tolerance && change <= 10.0 * tolerance;
     }
 };
@@ -35,6 +36,7 @@ class Forward {
     Forward(const System& system, const Noise& shared, const FirstMoments& moments)
         : s(system), noise(shared), first(moments), m(system.m), p(system.p), step(system, shared) {
         store.assign(5 * m * m + 5 * m + 2 * m * p + 3 * p + p * p, 0.0);
+        top.assign(m, 0.0);
         double* at = store.data();
         auto take = [&at](int size) { return std::exchange(at, at + size); };
         a = take(m), a_new = take(m), L = take(m * m), Pt = take(m * m), P_new = take(m * m), Lc = take(m * m);
@@ -57,8 +59,9 @@ class Forward {
             psd_factor(m, first.P.data(), L, 1e-15);
         }
         gram(m, m, L, Pt);
+        for (int i = 0; i < m; ++i) top[i] = Pt[i * m + i] + noise.W[i * m + i];
         const bool filtered = tape && tape->full;
-        if (filtered) test.tolerance = test.floor, Pf.assign(m * m, 0.0), Pf_new.assign(m * m, 0.0);
+        if (filtered) test.tolerance = test.rounding = test.floor, Pf.assign(m * m, 0.0), Pf_new.assign(m * m, 0.0);
         while (t < s.n) {
             if (is_steady) {
                 t = run_steady(y, t, llf_obs, tape);
@@ -87,7 +90,7 @@ class Forward {
     const Dim<M> m;
     const Dim<P> p;
     ArrayStep<M, P> step;
-    std::vector<double> store;
+    std::vector<double> store, top;  // top: variance of each state at the start, a measure of its size
     double *a, *a_new, *L, *Pt, *P_new, *Lc, *P_inf, *ZP, *v, *w;
     SteadyTest test;
     bool is_steady = false, have_limit = false;
@@ -151,10 +154,14 @@ class Forward {
             for (int j = 0; j <= i; ++j) {
                 const double gap = std::fabs(next[i * m + j] - last[i * m + j]);
                 if (gap == 0.0) continue;
-                const double si = last[i * m + i] + noise.W[i * m + i], sj = last[j * m + j] + noise.W[j * m + j];
-                largest = std::max(largest, gap / std::sqrt(si * sj));
+                largest = std::max(largest, gap / std::sqrt(size(i, last) * size(j, last)));
             }
         return std::max(largest, output_change(next, last));
+    }
+
+    // Variance after one more step; below 1e-20 of what it was at the start it is rounding of zero.
+    double size(int i, const double* cov) const {
+        return std::max(cov[i * m + i] + noise.W[i * m + i], 1e-20 * top[i]);
     }
 
     // Change of the filtered covariance relative to itself: going backwards, a smoother magnifies what is left of it.
@@ -163,8 +170,7 @@ class Forward {
         for (int i = 0; i < m; ++i)
             for (int j = 0; j <= i; ++j) {
                 const double si = Pf_new[i * m + i], sj = Pf_new[j * m + j];
-                const bool nothing = si <= 1e-26 * (Pt[i * m + i] + noise.W[i * m + i]) ||
-                                     sj <= 1e-26 * (Pt[j * m + j] + noise.W[j * m + j]);
+                const bool nothing = si <= 1e-26 * top[i] || sj <= 1e-26 * top[j];
                 if (!nothing) largest = std::max(largest, std::fabs(Pf_new[i * m + j] - Pf[i * m + j]) / std::sqrt(si * sj));
             }
         return largest;

@@ -314,6 +314,9 @@ inline void jacobi_eigen(int n, const double* S, double* A, double* w, double* V
                     const double x = A[p * n + l], y = A[q * n + l];
                     A[p * n + l] = c * x - s * y;
                     A[q * n + l] = s * x + c * y;
+                }
+                A[p * n + q] = A[q * n + p] = 0.0;
+                for (int l = 0; l < n; ++l) {
                     const double vx = V[l * n + p], vy = V[l * n + q];
                     V[l * n + p] = c * vx - s * vy;
                     V[l * n + q] = s * vx + c * vy;

@@ -34,9 +34,11 @@ struct ArrayStep {
     std::vector<double> store;
     double *F12, *F12i, *K_bar, *K, *L_next, *W, *ZL, *TL, *tau;
     double *Kf, *Lf, *X, *Phi, *Psi, *Xn, *Yn;  // only where filtered moments are wanted
+    const SparseRows T_rows, Z_rows;
     std::vector<int> rows;  // observed outputs of the current step
 
-    ArrayStep(const System& system, const Noise& shared) : s(system), noise(shared), m(system.m), p(system.p) {
+    ArrayStep(const System& system, const Noise& shared) : s(system), noise(shared), m(system.m), p(system.p), T_rows(M > 0 ? 0 : system.m, system.m, system.T),
+          Z_rows(M > 0 ? 0 : system.p, system.m, system.Z) {
         const int mm = m * m, mp = m * p, pp = p * p, q = noise.q, wide = (p + 3 * m + q) * (q + m);
         store.assign(2 * pp + 5 * mp + 6 * mm + q * p + q * m + wide + lq_workspace(p + 2 * m), 0.0);
         double* at = store.data();
@@ -61,8 +63,8 @@ struct ArrayStep {
     bool run_full(const double* L, int observed) {
         const int o = observed, q = noise.q, cols = q + m;
         if (o > cols) return false;
-        mul_nn<Put::set>(m, m, m, s.T, L, TL);
-        fill(L, Dim<0>(o), Dim<0>(cols));
+        times_L(L);
+        fill(Dim<0>(o), Dim<0>(cols));
         double *state = W + o * cols, *bottom = state + m * cols, *noises = bottom + m * cols;
         std::copy_backward(state, state + m * cols, state + 2 * m * cols);  // h_{t+1} below the unit rows of z
         zero(m * cols, state);
@@ -81,12 +83,18 @@ struct ArrayStep {
     }
 
    private:
+    void times_L(const double* L) {
+        if (M == 0 && T_rows.few) T_rows.times(m, L, TL);
+        else mul_nn<Put::set>(m, m, m, s.T, L, TL);
+        if (M == 0 && Z_rows.few) Z_rows.times(m, L, ZL);
+        else mul_nn<Put::set>(p, m, m, s.Z, L, ZL);
+    }
+
     // Rows of the observed outputs, then of h_{t+1}.
     template <class O, class Cols>
-    void fill(const double* L, O o, Cols cols) {
+    void fill(O o, Cols cols) {
         const int q = cols - m;
         const bool all = o == p;
-        mul_nn<Put::set>(p, m, m, s.Z, L, ZL);
         for (int i = 0; i < o; ++i) {
             const int row = all ? i : rows[i];
             copy(q, &noise.J[row * q], W + i * cols);
@@ -101,8 +109,8 @@ struct ArrayStep {
     template <class O, class Cols>
     bool rotate(const double* L, O o, Cols cols) {
         if (o > cols) return false;
-        mul_nn<Put::set>(m, m, m, s.T, L, TL);
-        fill(L, o, cols);
+        times_L(L);
+        fill(o, cols);
         if constexpr (is_fixed<Cols>) lq_in_place(Dim<M + P>(), cols, W, tau);
         else lq_in_place(Dim<0>(o + m), cols, W, tau);
         const double* bottom = W + o * cols;

@@ -28,6 +28,36 @@ struct System {
     const double* c_at(int t) const { return c_varies ? c + static_cast<long>(t < n ? t : n - 1) * m : c; }
 };
 
+// Rows of a matrix as lists of their non-zero elements, used where these are few (shifts, companions, trends).
+struct SparseRows {
+    bool few = false;
+    std::vector<int> start, column;
+    std::vector<double> value;
+
+    SparseRows(int rows, int cols, const double* A) {
+        const auto zeros = std::count(A, A + rows * cols, 0.0);
+        few = 2 * zeros > rows * cols;
+        if (!few) return;
+        start.push_back(0);
+        for (int i = 0; i < rows; ++i) {
+            for (int j = 0; j < cols; ++j)
+                if (A[i * cols + j] != 0.0) column.push_back(j), value.push_back(A[i * cols + j]);
+            start.push_back(static_cast<int>(column.size()));
+        }
+    }
+
+    // C (rows x j) = A B with B (cols x j).
+    void times(int j, const double* B, double* C) const {
+        const int rows = static_cast<int>(start.size()) - 1;
+        for (int i = 0; i < rows; ++i) {
+            double* c = C + i * j;
+            std::fill(c, c + j, 0.0);
+            for (int at = start[i]; at < start[i + 1]; ++at)
+                for (int y = 0; y < j; ++y) c[y] += value[at] * B[column[at] * j + y];
+        }
+    }
+};
+
 // Derived once per call: W = R Q R', C = R S; J0 with J0 J0' = Var(eps_t, eta_{t+1}), (p + r) x q;
 // J with J J' = Var(eps_t, R eta_{t+1}), (p + m) x q.
 struct Noise {
