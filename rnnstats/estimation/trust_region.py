@@ -74,6 +74,7 @@ class Problem:
     gtol: float
     callback: Callable[[Progress], None] | None = None
     canonical: MatrixFn | None = None
+    confirm: bool = True  # by an exact Hessian on arrival; not where a later climb will do so
 
 
 @dataclass(slots=True)
@@ -194,7 +195,8 @@ def climb(problem: Problem, state: Climb, limit: int) -> Climb:
             refresh(problem, state, near=problem.method == "newton")
         eigenvalues, slopes, _ = decompose(state)
         if has_arrived(problem, state, eigenvalues):
-            if state.stage == "hessian" and state.age == 0:
+            exact = state.stage == "hessian" and state.age == 0
+            if exact or not (problem.confirm or state.stage == "information"):
                 state.status = "converged"
                 return state
             refresh(problem, state, near=True)

@@ -269,7 +269,7 @@ def _rounds(
             chart = Chart(atlas, state.theta)
         except (np.linalg.LinAlgError, ValueError):  # no balance here: singular or at the border
             return
-        problem = Problem(chart.objective, None, chart.information, method, gtol)
+        problem = Problem(chart.objective, None, chart.information, method, gtol, confirm=False)
         walk = begin(problem, 0, chart.start)
         if walk.status == "refused":
             return
