@@ -17,6 +17,14 @@
 //   z = X w_t + Phi z_f,   z_f = Psi z+ + rest,   n = X_n w_t + Y_n z+ + rest,      Lf = L Phi.
 //
 // All of these are bounded by one, whatever the scale or the condition of F.
+//
+// Where all noise is that of the outputs (the innovations form: J is (p + m) x p, J_eta = G J_eps), P_{t+1} = A Pf A'
+// with A = T - G Z, and a Cholesky factor of I + B'B, B = J_eps^{-1} Z L, does the same with a third of the work:
+//
+//   I + B'B = C C',   Lf = L C^{-T},   L+ = A Lf,   Y = B C^{-T},   K = G + L+ Y' J_eps^{-1},
+//   I + B B' = E E',  F^{1/2} = J_eps E.
+//
+// It is taken while B is not large; with nearly exact outputs the rotation keeps more digits.
 #pragma once
 
 #include <utility>
@@ -35,6 +43,9 @@ struct ArrayStep {
     double *F12, *F12i, *K_bar, *K, *L_next, *W, *ZL, *TL, *tau;
     double *Kf, *Lf, *X, *Phi, *Psi, *Xn, *Yn;  // only where filtered moments are wanted
     const SparseRows T_rows, Z_rows;
+    bool shared_noise = false;  // all noise is that of the outputs
+    std::vector<double> shared_store;
+    double *Je, *Ji, *JZ, *G, *A, *B, *C, *E, *Ei, *Y;
     std::vector<int> rows;  // observed outputs of the current step
 
     ArrayStep(const System& system, const Noise& shared) : s(system), noise(shared), m(system.m), p(system.p), T_rows(M > 0 ? 0 : system.m, system.m, system.T),
@@ -47,11 +58,13 @@ struct ArrayStep {
         Lf = take(mm), L_next = take(mm), TL = take(mm), Phi = take(mm), Psi = take(mm), Xn = take(q * p);
         Yn = take(q * m), W = take(wide), tau = at;
         rows.resize(p);
+        prepare_shared();
     }
 
     // Leaves F12, F12i (o x o), K (zero columns at missing outputs) and L_next.
     // Returns false where the innovation covariance is not positive definite.
     bool run(const double* L, int observed) {
+        if (shared_noise && observed == p && cholesky_step(L)) return true;
         if constexpr (M > 0) {
             if (observed == p && noise.q == P) return rotate(L, p, Dim<P + M>());
             if (observed == p && noise.q == P + M) return rotate(L, p, Dim<P + 2 * M>());
@@ -83,6 +96,82 @@ struct ArrayStep {
     }
 
    private:
+    void prepare_shared() {
+        if (noise.q != p) return;
+        const double* J = noise.J.data();
+        for (int i = 0; i < p; ++i)
+            if (!(J[i * p + i] > 0.0)) return;
+        shared_noise = true;
+        const int mm = m * m, mp = m * p, pp = p * p;
+        shared_store.assign(4 * pp + 4 * mp + 2 * mm, 0.0);
+        double* at = shared_store.data();
+        auto take = [&at](int size) { return std::exchange(at, at + size); };
+        Je = take(pp), Ji = take(pp), E = take(pp), Ei = take(pp), JZ = take(mp), G = take(mp), B = take(mp);
+        Y = take(mp), A = take(mm), C = take(mm);
+        copy(pp, J, Je);
+        invert_lower(p, Je, Ji);
+        mul_nn<Put::set>(p, m, p, Ji, s.Z, JZ);
+        mul_nn<Put::set>(m, p, p, J + pp, Ji, G);
+        copy(mm, s.T, A);
+        mul_nn<Put::sub>(m, m, p, G, s.Z, A);
+    }
+
+    // Leaves what run() leaves; false where B is large.
+    bool cholesky_step(const double* L) {
+        mul_nn<Put::set>(p, m, m, JZ, L, B);
+        for (int i = 0; i < m; ++i)
+            for (int j = 0; j <= i; ++j) {
+                double sum = i == j ? 1.0 : 0.0;
+                for (int l = 0; l < p; ++l) sum += B[l * m + i] * B[l * m + j];
+                if (!(std::fabs(sum) < 1e3)) return false;
+                C[i * m + j] = sum;
+            }
+        cholesky_in_place(m, C);
+        divide_by_transpose(m, m, C, L, TL);  // Lf
+        divide_by_transpose(p, m, C, B, Y);
+        mul_nn<Put::set>(m, m, m, A, TL, L_next);
+        for (int i = 0; i < p; ++i)
+            for (int j = 0; j <= i; ++j) E[i * p + j] = (i == j ? 1.0 : 0.0) + dot(m, B + i * m, B + j * m);
+        cholesky_in_place(p, E);
+        invert_lower(p, E, Ei);
+        for (int i = 0; i < p; ++i)
+            for (int j = 0; j < p; ++j) {
+                double root = 0.0, inverse = 0.0;
+                for (int l = j; l <= i; ++l) root += Je[i * p + l] * E[l * p + j], inverse += Ei[i * p + l] * Ji[l * p + j];
+                F12[i * p + j] = root, F12i[i * p + j] = inverse;
+            }
+        mul_nt<Put::set>(m, p, m, L_next, Y, K_bar);
+        copy(m * p, G, K);
+        mul_nn<Put::add>(m, p, p, K_bar, Ji, K);
+        return true;
+    }
+
+    template <class N>
+    static void cholesky_in_place(N n, double* S) {  // lower triangle of a matrix that is at least I
+        for (int j = 0; j < n; ++j) {
+            for (int i = j; i < n; ++i) {
+                double sum = S[i * n + j];
+                for (int l = 0; l < j; ++l) sum -= S[i * n + l] * S[j * n + l];
+                S[i * n + j] = sum;
+            }
+            const double root = std::sqrt(S[j * n + j]), inverse = 1.0 / root;
+            S[j * n + j] = root;
+            for (int i = j + 1; i < n; ++i) S[i * n + j] *= inverse;
+        }
+    }
+
+    template <class R, class N>
+    static void divide_by_transpose(R rows_, N n, const double* G, const double* from, double* X) {  // X G' = from
+        for (int j = 0; j < n; ++j) {
+            const double inverse = 1.0 / G[j * n + j];
+            for (int i = 0; i < rows_; ++i) {
+                double sum = from[i * n + j];
+                for (int l = 0; l < j; ++l) sum -= X[i * n + l] * G[j * n + l];
+                X[i * n + j] = sum * inverse;
+            }
+        }
+    }
+
     void times_L(const double* L) {
         if (M == 0 && T_rows.few) T_rows.times(m, L, TL);
         else mul_nn<Put::set>(m, m, m, s.T, L, TL);
