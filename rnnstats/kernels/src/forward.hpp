@@ -102,16 +102,17 @@ class Forward {
     void update(const double* row, int t, int o, double* llf_obs, Tape* tape) {
         const double* d = s.d_at(t);
         log_det = 0.0;
-        double quadratic = 0.0;
+        double quadratic = 0.0, product = 1.0;  // of the roots of F's pivots: one logarithm a row
         for (int i = 0; i < p; ++i) v[i] = row[i] == row[i] ? row[i] - d[i] - dot(m, s.Z + i * m, a) : 0.0;
         for (int i = 0; i < o; ++i) {
             double sum = 0.0;
             for (int l = 0; l <= i; ++l) sum += step.F12i[i * o + l] * v[o == p ? l : step.rows[l]];
             w[i] = sum;
             quadratic += sum * sum;
-            log_det += std::log(step.F12[i * o + i]);
+            product *= step.F12[i * o + i];
+            if (!(product > 1e-100 && product < 1e100)) log_det += std::log(product), product = 1.0;
         }
-        log_det *= 2.0;
+        log_det = 2.0 * (log_det + std::log(product));
         const double value = -0.5 * (o * log_2pi + log_det + quadratic);
         llf += value;
         if (llf_obs) llf_obs[t] = value;
