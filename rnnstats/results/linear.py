@@ -29,6 +29,7 @@ from rnnstats.results.continuation import (
     continued_model,
 )
 from rnnstats.results.forecasts import Forecasts
+from rnnstats.results.memory import Memory, memory_of
 from rnnstats.results.prediction import (
     diffuse_rows,
     standardize,
@@ -51,7 +52,7 @@ StateKind = Literal["predicted", "filtered", "smoothed"]
 __all__ = ["LinearResults"]
 
 _REGIMES = "a linear model has no regimes, its states are continuous. Use MarkovRNN for regimes, or"
-_GATES = "a linear recurrence has no gates. Its memory is in the roots of W_h."
+_GATES = "a linear recurrence has no gates. See memory() for the roots of W_h."
 OTHER_DATA = "Parameters and standard errors were estimated on other data and applied to these."
 
 
@@ -318,6 +319,38 @@ class LinearResults(Results, ResidualTests, Forecasts):
             responses = responses.cumsum(axis=0)
         return self.model.endog.labelled(responses, index=pd.RangeIndex(count + 1, name="lag"))
 
+    def memory(self, steps: int = 40, alpha: float = 0.05) -> Memory:
+        """Measure how long the recurrence remembers, with standard errors.
+
+        Time constants, half-lives and periods of the roots of W_h; whether gradients over many rows
+        vanish or explode; the singular values of W_h^k by lag. In the innovations form also for
+        W_h - K V: how fast the filter forgets.
+
+        Parameters
+        ----------
+        steps : int
+            Lags k of the products W_h^k, from 0.
+        alpha : float
+            One minus the coverage of intervals, and the level of the verdict.
+
+        Returns
+        -------
+        Memory
+            ``frame``, ``verdict``, ``products``, ``summary()``, ``plot()``.
+
+        Raises
+        ------
+        SpecificationError
+            `steps` is negative, or `alpha` is not between 0 and 1.
+
+        References
+        ----------
+        Hamilton (1994), Time Series Analysis, chapter 1; Pascanu, Mikolov and Bengio (2013), On
+        the difficulty of training recurrent neural networks, ICML, section 2.
+        """
+        count = check_int(steps, name="steps", caller="memory", minimum=0)
+        return memory_of(self.model, self._theta, self._cov_array(), steps=count, alpha=alpha)
+
     # -- other data ---------------------------------------------------------------------------
 
     def _moved(self, model: StateSpaceModel, refit: bool, options: dict[str, Any]) -> LinearResults:
@@ -397,7 +430,8 @@ class LinearResults(Results, ResidualTests, Forecasts):
         Parameters
         ----------
         endog : Series, DataFrame or array_like
-            Other outputs, as many as before; any rows. Arrays get the names of the model's data.
+            Other outputs, as many as before; any rows. Arrays get the names of the model's data;
+            columns that have its names are put in its order.
         exog : Series, DataFrame or array_like, optional
             Their inputs.
         refit : bool
@@ -409,6 +443,13 @@ class LinearResults(Results, ResidualTests, Forecasts):
         Returns
         -------
         LinearResults
+
+        Raises
+        ------
+        DataError
+            Columns that do not fit the model's, or inputs are missing.
+        SpecificationError
+            Inputs for a model without.
         """
         model = applied_model(self.model, endog, exog)
         return self._moved(model, check_bool(refit, name="refit", caller="apply"), fit_kwargs)

@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_diagnostics", "draw_filter_vs_smoother", "draw_forecast", "draw_states"]
+__all__ = [
+    "draw_diagnostics",
+    "draw_filter_vs_smoother",
+    "draw_forecast",
+    "draw_memory",
+    "draw_states",
+]
 
 # Okabe and Ito's palette: told apart by colour-blind readers and in grey.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
@@ -241,6 +247,67 @@ def draw_filter_vs_smoother(frame: pd.DataFrame, *, alpha: float, fig: Figure | 
         if row == 0:
             _time_axis(ax, x)
             _legend(fig, ax)
+    return fig
+
+
+def draw_memory(
+    roots: pd.DataFrame,
+    verdict: pd.DataFrame,
+    products: pd.DataFrame,
+    *,
+    step: str,
+    fig: Figure | None,
+) -> Figure:
+    """Draw roots in the unit circle on the left, log singular values by lag on the right.
+
+    Parameters
+    ----------
+    roots, verdict, products : DataFrame
+        Those of `Memory`.
+    step : str
+        What one row is.
+    fig : matplotlib.figure.Figure or None
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    fig = _new_figure(fig, caller="plot", width=10, height=4.8)
+    circle, curves = fig.add_subplot(1, 2, 1), fig.add_subplot(1, 2, 2)
+    angle = np.linspace(0.0, 2.0 * np.pi, 361)
+    circle.plot(np.cos(angle), np.sin(angle), color=GREY, lw=0.8)
+    looks = zip(verdict["of"], verdict["log_radius"], (BLUE, ORANGE), ("o", "s"), strict=False)
+    shown = [-1.0, 1.0]
+    for name, rate, color, marker in looks:
+        part = roots[roots["of"] == name]
+        real, imag = part["real"].to_numpy(), part["imag"].to_numpy()
+        twice = imag > 0.0
+        across, up = np.r_[real, real[twice]], np.r_[imag, -imag[twice]]
+        face = color if marker == "o" else "none"
+        circle.plot(across, up, marker, color=color, mfc=face, ms=7, label=f"roots of {name}")
+        table = products[products["of"] == name].drop(columns="of")
+        lags, logs = table.index.to_numpy(), table.to_numpy()
+        logs = np.where(np.isfinite(logs), logs, np.nan)
+        curves.plot(lags, logs[:, 0], color=color, lw=1.5, label=f"largest, {name}")
+        curves.plot(lags, logs[:, 1:], color=color, lw=0.8, alpha=0.5)
+        shown += [float(np.nanmin(logs[:, 0])), float(np.nanmax(logs[:, 0]))]
+        if np.isfinite(rate):
+            curves.plot(lags, rate * lags, color=color, lw=0.9, ls=":", label=f"rate, {name}")
+            shown.append(float(rate * lags[-1]))
+    reach = 1.08 * max(1.0, float(roots["modulus"].max()))
+    circle.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="real part")
+    for line in (circle.axhline, circle.axvline, curves.axhline):
+        line(0.0, color=GREY, lw=0.6)
+    circle.set_ylabel("imaginary part")
+    room = 0.08 * (max(shown) - min(shown))  # the smaller ones may fall out of the picture
+    curves.set_ylim(min(shown) - 3.0 * room, max(shown) + room)
+    curves.set(xlabel=f"lag k ({step})", ylabel="log singular value of the k-th power")
+    _style(circle, "Roots and the unit circle")
+    _style(curves, "Products of Jacobians (thin: smaller singular values)")
+    handles, labels = circle.get_legend_handles_labels()
+    more, names = curves.get_legend_handles_labels()
+    below: Any = {"loc": "outside lower center", "ncols": 3} if fig.get_layout_engine() else {}
+    fig.legend([*handles, *more], [*labels, *names], fontsize=8, frameon=False, **below)
     return fig
 
 

@@ -127,6 +127,26 @@ def compared(res, value):
     assert (value.frame["entropy_reduction"] >= 0).all()
 
 
+def remembered(res, value):
+    blocks = ["W_h", "W_h - K V"] if res.model.form == "innovations" else ["W_h"]
+    frame, products = value.frame, value.products
+    assert list(value.verdict["of"]) == list(dict.fromkeys(frame["of"])) == blocks
+    for name in blocks:
+        part = frame[frame["of"] == name]
+        assert len(part) + (part["imag"] > 0).sum() == res.model.k_states
+        assert list(part.index) == list(range(1, len(part) + 1))
+        assert list(products[products["of"] == name].index) == list(range(6))
+    assert len(products.columns) == 1 + res.model.k_states
+    assert (frame.loc[frame["of"] == "W_h", "modulus"] < 1 + 1e-6).all()
+    outside = (frame["of"] != "W_h") & (frame["modulus"] > 1 + 1e-5)
+    assert (frame.loc[outside, "note"] == "not invertible").all()
+    assert value.step == (
+        "rows" if isinstance(res.fittedvalues.index, pd.RangeIndex) else "quarters"
+    )
+    table(res, value.summary())
+    figure(res, value.plot())
+
+
 def anything(res, value):
     assert value is None or value is not None
 
@@ -182,6 +202,7 @@ SURFACE = {
         lambda r, v: pd.testing.assert_index_equal(v.index, r.model.endog.index),
     ),
     "lr_test": (lambda r: lr_refusal(r), lambda r, v: None),
+    "memory": (lambda r: r.memory(steps=5), remembered),
     "nobs": (None, count),
     "nobs_diffuse": (None, count),
     "params": (None, by_param),

@@ -1,0 +1,393 @@
+"""How long a fitted recurrence remembers, with standard errors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from rnnstats import _compat
+from rnnstats._index import frequency
+from rnnstats.diagnostics import memory as arrays
+from rnnstats.estimation.covariance import delta_method, jacobian
+from rnnstats.kernels.system import StateSpace
+from rnnstats.results.prediction import check_alpha
+from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.tables import wrapped
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["Memory", "memory_of", "step_name"]
+
+# Below this share of the largest variance that could arise, a variance is rounding: the matrix is
+# known (its parameters are fixed, or cancel).
+KNOWN = 1e-14
+# Pandas' letters for frequencies, old and new, after the first hyphen is cut off.
+_STEPS = {
+    **dict.fromkeys(("Y", "YE", "YS", "A", "AS", "BY", "BYE", "BYS", "BA", "BAS"), "years"),
+    **dict.fromkeys(("Q", "QE", "QS", "BQ", "BQE", "BQS"), "quarters"),
+    **dict.fromkeys(("M", "ME", "MS", "BM", "BME", "BMS", "CBME", "CBMS"), "months"),
+    **dict.fromkeys(("B", "C"), "business days"),
+    **dict.fromkeys(("h", "H", "bh", "BH"), "hours"),
+    **dict.fromkeys(("min", "T"), "minutes"),
+    **dict.fromkeys(("s", "S"), "seconds"),
+    **dict.fromkeys(("ms", "L"), "milliseconds"),
+    **dict.fromkeys(("us", "U"), "microseconds"),
+    **dict.fromkeys(("ns", "N"), "nanoseconds"),
+    "W": "weeks",
+    "D": "days",
+}
+RECURRENCE, FILTER = "W_h", "W_h - K V"
+# Within this distance of the unit circle, in logs, a root counts as lying on it.
+UNIT = 1e-6
+# Columns of the two tables of roots; blanks make equal headings different.
+_PLACES = {
+    "real": "real", "imag": "imag", "modulus": "modulus", "modulus_se": "std err",
+    "period": "period", "period_se": "std err ", "damping": "damping", "note": "",
+}  # fmt: skip
+_TIMES = {
+    "tau": "tau", "tau_se": "std err", "tau_lower": "[lower", "tau_upper": "upper]",
+    "half_life": "half-life", "half_life_se": "std err ",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Memory:
+    """How long a linear recurrence remembers: roots, long-run rate, products of Jacobians.
+
+    Two matrices are looked at, named in the column ``of``:
+
+    - ``W_h``: the recurrence itself. The gradient dh_{t+k}/dh_t is W_h^k; its roots are the
+      autoregressive ones.
+    - ``W_h - K V`` (innovations form only): how fast the filter forgets where it started, and how
+      fast old outputs leave the predictions. Its roots are the moving-average ones. Where one lies
+      outside the unit circle (restrictions can hold it there; ``note`` says "not invertible"), the
+      filter settles on a gain of its own and forgets at the rate of the inverse root.
+
+    Roots do not depend on the coordinates of the state; singular values do.
+
+    Attributes
+    ----------
+    step : str
+        Unit of ``tau``, ``half_life`` and ``period``: what one row is, such as "quarters".
+    alpha : float
+        One minus the coverage of the intervals, and the level of the verdict.
+
+    References
+    ----------
+    Hamilton (1994), Time Series Analysis, chapter 1; Pascanu, Mikolov and Bengio (2013), On the
+    difficulty of training recurrent neural networks, ICML, section 2.
+    """
+
+    step: str
+    alpha: float
+    _roots: pd.DataFrame
+    _verdict: pd.DataFrame
+    _products: pd.DataFrame
+
+    def __repr__(self) -> str:
+        """Show the summary table."""
+        return str(self.summary())
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a root, complex pairs once, largest first in each block (a copy).
+
+        ``of``; ``real``, ``imag`` (not negative); ``modulus``, ``tau`` = -1 / ln modulus,
+        ``half_life`` = tau ln 2, ``period`` = 2 pi / angle (2 for negative real roots, infinite for
+        positive ones), ``damping`` ratio, each with its delta-method standard error ``_se``;
+        ``tau_lower`` and ``tau_upper``, ends of the interval taken on the log scale, those of
+        ``half_life`` are ln 2 times them; ``note``. Times are in `step`; a root
+        outside the unit circle has negative ``tau``: minus the time in which it grows e-fold.
+
+        Standard errors are 0 where parameters are fixed, NaN (with a word in ``note``) for repeated
+        roots, which have no derivative, and where the parameters have none.
+        """
+        return self._roots.copy()
+
+    @property
+    def verdict(self) -> pd.DataFrame:
+        """Log of the spectral radius of each matrix, and whether it differs from 0 (a copy).
+
+        ``log_radius``: the rate per row at which gradients vanish (negative) or explode;
+        ``log_radius_se``; ``z`` and its two-sided ``pvalue``; ``verdict``: "vanishing", "exploding"
+        or "not distinguishable from 1". The normal distribution is an approximation away from the
+        unit circle; at it, estimates lean to the inside (this is no unit root test).
+        """
+        return self._verdict.copy()
+
+    @property
+    def products(self) -> pd.DataFrame:
+        """Log singular values of the powers of each matrix (a copy).
+
+        Index ``lag`` from 0; columns ``of`` and ``log_singular_1`` (the largest: the log of the
+        norm of the gradient) to ``log_singular_m``; ``-inf`` where nothing is left.
+        """
+        return self._products.copy()
+
+    def summary(self) -> Any:
+        """Summary table.
+
+        Returns
+        -------
+        statsmodels.iolib.summary.Summary
+            Roots, and below them the long-run rate of each matrix with its verdict.
+        """
+        roots = self._roots.set_axis(self._labels())
+        places, times = (roots[list(part)].rename(columns=part) for part in (_PLACES, _TIMES))
+        rates = self._verdict.set_index("of").rename_axis(index=None)
+        rates.columns = pd.Index(["log radius", "std err", "z", "P>|z|", "gradients"])
+        summary = _compat.build_table(
+            places, title=f"Memory: roots (period in {self.step})", notes=self._notes()
+        )
+        for table, title in (
+            (times, f"Time constants in {self.step}"),
+            (rates, "Rate at which gradients over k rows vanish or explode"),
+        ):
+            summary.tables.extend(_compat.build_table(table, title=title).tables)
+        return summary
+
+    def _labels(self) -> list[str]:
+        """Matrix and number of each root; a pair counts as two."""
+        labels, last, count = [], "", 0
+        for of, imag in zip(self._roots["of"], self._roots["imag"], strict=True):
+            first = count + 1 if of == last else 1
+            last, count = of, first + (imag > 0.0)
+            labels.append(f"{of}: {first}" + (f", {count}" if count > first else ""))
+        return labels
+
+    def _notes(self) -> list[str]:
+        level = f"{100 * (1 - self.alpha):g} %"
+        notes = [
+            f"tau: {self.step} in which a disturbance falls to 1/e, with its {level} interval"
+            " (log scale).",
+            "The test of the rate is an approximation inside the unit circle, no unit root test.",
+        ]
+        if (self._roots["note"] == "repeated").any():
+            notes.append("Repeated roots have no derivative, so no standard error.")
+        if (self._roots["note"] == "unit circle").any():
+            notes.append(
+                "A root on the unit circle (an estimate may lie at its boundary): the normal"
+                " approximation of its standard errors fails there."
+            )
+        if len(self._verdict) > 1:
+            notes.append(f"{FILTER}: how fast the filter forgets (moving-average side).")
+        if (self._roots["note"] == "not invertible").any():
+            notes.append(
+                "A moving-average root outside the unit circle: the filter settles on a gain of its"
+                " own and forgets at the rate of the inverse root."
+            )
+        return [line for note in notes for line in wrapped(note)]
+
+    def plot(self, *, fig: Figure | None = None) -> Figure:
+        """Plot the roots in the unit circle, and the singular values by lag.
+
+        Parameters
+        ----------
+        fig : matplotlib.figure.Figure, optional
+            Drawn into; by default a new one.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        MissingDependencyError
+            matplotlib is not installed.
+        """
+        from rnnstats.results.plots import draw_memory
+
+        return draw_memory(self._roots, self._verdict, self._products, step=self.step, fig=fig)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Matrix:
+    """A matrix of a recurrence, its derivative by all parameters, and their covariance."""
+
+    name: str
+    value: FloatArray
+    slopes: FloatArray
+    cov: FloatArray
+
+    def is_known(self) -> bool:
+        """Tell whether the estimates leave no doubt about any cell."""
+        live = np.diagonal(self.cov) != 0.0
+        cells = self.slopes.reshape(-1, self.cov.shape[0])[:, live]
+        spread = self.cov[np.ix_(live, live)]
+        if not cells.any() or not np.isfinite(spread).all():
+            return not cells.any()
+        largest = float(np.abs(cells).max() ** 2 * np.abs(spread).max())
+        return float(np.abs(cells @ spread @ cells.T).max()) <= KNOWN * largest
+
+
+def memory_of(
+    model: StateSpaceModel, theta: FloatArray, cov: FloatArray, *, steps: int, alpha: float
+) -> Memory:
+    """Measure the memory of a fitted linear recurrence.
+
+    Parameters
+    ----------
+    model : StateSpaceModel
+    theta : ndarray of shape (K,)
+        All natural parameters.
+    cov : ndarray of shape (K, K)
+        Their covariance: zero for fixed parameters, NaN for those without one.
+    steps : int
+        Lags of the products.
+    alpha : float
+        One minus the coverage of intervals.
+
+    Returns
+    -------
+    Memory
+
+    Raises
+    ------
+    SpecificationError
+        `alpha` is not between 0 and 1.
+    """
+    width = check_alpha(alpha, "memory")
+    tables, rates, products = [], [], []
+    for matrix in _matrices(model, theta, cov):
+        found = arrays.roots(matrix.value)
+        polar = _polar(matrix, found)
+        tables.append(_root_table(matrix, found, polar, width))
+        rates.append(_rate(matrix, found, polar, alpha))
+        logs = arrays.log_singular_values(matrix.value, steps)
+        columns = [f"log_singular_{j + 1}" for j in range(logs.shape[1])]
+        index = pd.RangeIndex(steps + 1, name="lag")
+        product = pd.DataFrame(logs, index=index, columns=columns)
+        product.insert(0, "of", matrix.name)
+        products.append(product)
+    return Memory(
+        step_name(model.endog.index),
+        float(alpha),
+        pd.concat(tables),
+        pd.DataFrame(rates),
+        pd.concat(products),
+    )
+
+
+def _matrices(model: StateSpaceModel, theta: FloatArray, cov: FloatArray) -> list[_Matrix]:
+    """W_h and, where the output noise is also the state noise, W_h - K V, with derivatives."""
+
+    def parts(system: StateSpace) -> tuple[FloatArray, FloatArray, FloatArray]:
+        return system.transition, system.selection, system.design
+
+    def flat(params: FloatArray) -> FloatArray:
+        return np.concatenate([part.ravel() for part in parts(model.system(params))])
+
+    system = model.system(theta)
+    transition, gain, design = parts(system)
+    slopes = jacobian(flat, theta)
+    cuts = np.cumsum([transition.size, gain.size])
+    d_transition, d_gain, d_design = (
+        piece.reshape(*part.shape, theta.size)
+        for piece, part in zip(np.split(slopes, cuts), parts(system), strict=True)
+    )
+    found = [_Matrix(RECURRENCE, transition.copy(), d_transition, cov)]
+    shared = (system.cross_cov, system.state_cov)
+    if system.obs_cov.any() and all(np.array_equal(part, system.obs_cov) for part in shared):
+        product = np.einsum("irk,rj->ijk", d_gain, design) + np.einsum("ir,rjk", gain, d_design)
+        found.append(_Matrix(FILTER, transition - gain @ design, d_transition - product, cov))
+    return found
+
+
+def _polar(matrix: _Matrix, found: arrays.Roots) -> FloatArray:
+    """Derivatives of log modulus and angle of each root by the parameters, (q, 2, K)."""
+    if matrix.is_known():
+        return np.zeros((found.values.size, 2, matrix.slopes.shape[-1]))
+    slopes = np.einsum("qij,ijk->qk", found.slopes, matrix.slopes)
+    return arrays.polar_slopes(found.values, slopes)
+
+
+def _errors(slopes: FloatArray, cov: FloatArray) -> FloatArray:
+    """Delta-method standard errors of quantities with these derivatives, (q, K)."""
+    with np.errstate(invalid="ignore"):
+        return np.sqrt(np.maximum(np.diagonal(delta_method(slopes, cov)), 0.0))
+
+
+def _root_table(
+    matrix: _Matrix, found: arrays.Roots, polar: FloatArray, width: float
+) -> pd.DataFrame:
+    """One row a root, with standard errors and the interval of tau."""
+    values, slopes = arrays.measures(found.values), arrays.measure_slopes(found.values)
+    columns: dict[str, Any] = {
+        "of": matrix.name, "real": found.values.real, "imag": found.values.imag
+    }  # fmt: skip
+    known = matrix.is_known()
+    for name, value in values.items():
+        with np.errstate(invalid="ignore"):
+            errors = _errors(np.einsum("qa,qak->qk", slopes[name], polar), matrix.cov)
+        columns[name] = value
+        columns[f"{name}_se"] = np.where(np.isfinite(value), 0.0 if known else errors, np.nan)
+    tau, error = columns["tau"], columns["tau_se"]
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        reach = np.where(tau > 0.0, width * error / tau, np.nan)
+        columns["tau_lower"], columns["tau_upper"] = tau * np.exp(-reach), tau * np.exp(reach)
+    lost = np.isnan(columns["modulus_se"])
+    with np.errstate(divide="ignore"):
+        near = np.abs(np.log(columns["modulus"])) <= UNIT
+    words = np.where(near, "unit circle", np.where(lost, "no standard error", ""))
+    words = np.where(lost & (found.values == 0.0), "zero", words)
+    words = np.where(lost & ~found.simple, "repeated", words)
+    words = np.where(known, "fixed", words)
+    if matrix.name == FILTER:
+        outside = np.log(np.maximum(columns["modulus"], 1.0)) > UNIT
+        words = np.where(outside, "not invertible", words)
+    columns["note"] = words.astype(object)
+    index = pd.RangeIndex(1, found.values.size + 1, name="root")
+    return pd.DataFrame(columns, index=index)
+
+
+def _rate(matrix: _Matrix, found: arrays.Roots, polar: FloatArray, alpha: float) -> dict[str, Any]:
+    """Log of the spectral radius with its test against 0."""
+    modulus = np.abs(found.values)
+    radius = float(modulus[0])
+    tied = int((modulus >= radius * (1.0 - arrays.REPEATED)).sum()) > 1
+    known = matrix.is_known()
+    error = np.nan if tied and not known else float(_errors(polar[:1, 0], matrix.cov)[0])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rate = float(np.log(radius))
+        z = float(np.divide(rate, error))
+    pvalue = float(2.0 * stats.norm.sf(abs(z)))
+    if radius == 0.0:
+        word = "vanishing"
+    elif np.isnan(error):
+        word = "no standard error"
+    elif not pvalue <= alpha:
+        word = "not distinguishable from 1"
+    else:
+        word = "vanishing" if rate < 0.0 else "exploding"
+    return {
+        "of": matrix.name, "log_radius": rate, "log_radius_se": error, "z": z, "pvalue": pvalue,
+        "verdict": word,
+    }  # fmt: skip
+
+
+def step_name(index: pd.Index) -> str:
+    """Name what lies between two rows of an index.
+
+    Parameters
+    ----------
+    index : Index
+
+    Returns
+    -------
+    str
+        "quarters", "months", ... from the frequency (given or inferred), "steps of 2 weeks" for a
+        multiple; "rows" where there is none.
+    """
+    given: Any = getattr(index, "freq", None)
+    freq = frequency(index) if isinstance(index, pd.DatetimeIndex) else given
+    if freq is None:
+        return "rows"
+    name = _STEPS.get(str(freq.rule_code).split("-", 1)[0])
+    if name is None:
+        return f"steps of {freq.freqstr}"
+    return name if freq.n == 1 else f"steps of {freq.n} {name}"
