@@ -302,11 +302,12 @@ class Results(ABC):
         Raises
         ------
         SpecificationError
-            Unknown parameters, or nothing to test because they are fixed or not identified.
+            Unknown parameters, nothing to test because they are fixed or not identified, or a
+            constraint that repeats or contradicts others.
         """
         names = self.model.param_names
         asked = parse_constraints(r_matrix, names, caller="wald_test")
-        cov = testable(asked, self.covariance, caller="wald_test")
+        cov = testable(asked, self.covariance, caller="wald_test", jointly=True)
         return _compat.contrast_wald_test(self._theta, cov, asked.matrix, asked.value, names)
 
     def lr_test(self, other: Results) -> LikelihoodRatioTest:

@@ -34,6 +34,9 @@ __all__ = [
 
 # Rounding allowed before a restricted maximum above the unrestricted one is an error.
 SLACK = 1e-6
+# Smallest eigenvalue of the correlations of hypotheses tested together, below which one of them is
+# a combination of the others: rounding of a few hundred units in the last place.
+DEPENDENT = 1e-13
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -218,7 +221,9 @@ def _unknown(caller: str, name: str, names: Sequence[str]) -> str:
     )
 
 
-def testable(asked: Constraints, estimate: CovarianceEstimate, *, caller: str) -> FloatArray:
+def testable(
+    asked: Constraints, estimate: CovarianceEstimate, *, caller: str, jointly: bool = False
+) -> FloatArray:
     """Return the covariance for a test, or refuse hypotheses without a standard error.
 
     Parameters
@@ -226,6 +231,8 @@ def testable(asked: Constraints, estimate: CovarianceEstimate, *, caller: str) -
     asked : Constraints
     estimate : CovarianceEstimate
     caller : str
+    jointly : bool
+        Whether the hypotheses are tested together, so that none may depend on the others.
 
     Returns
     -------
@@ -235,9 +242,11 @@ def testable(asked: Constraints, estimate: CovarianceEstimate, *, caller: str) -
     Raises
     ------
     SpecificationError
-        Some hypothesis involves fixed parameters only, or parameters that are not identified.
+        Some hypothesis involves fixed parameters only, or parameters that are not identified; or
+        hypotheses tested together depend on each other.
     """
-    variances = np.diag(delta_method(asked.matrix, estimate.cov))
+    joint = delta_method(asked.matrix, estimate.cov)
+    variances = np.diag(joint)
     for row, variance in enumerate(variances):
         if np.isnan(variance):
             lost = ", ".join(estimate.unidentified) or "any parameter (cov_type='none')"
@@ -250,7 +259,25 @@ def testable(asked: Constraints, estimate: CovarianceEstimate, *, caller: str) -
                 f"{caller}: a hypothesis must involve a free parameter; got constraint {row} on "
                 "fixed or tied parameters only, which holds or fails by construction."
             )
+    if jointly:
+        _refuse_repeated(joint, caller)
     return np.nan_to_num(estimate.cov, nan=0.0)
+
+
+def _refuse_repeated(joint: FloatArray, caller: str) -> None:
+    """Refuse hypotheses of which one repeats or contradicts others.
+
+    Their covariance (q, q) then has no inverse, and the degrees of freedom would be counted wrong.
+    """
+    errors = np.sqrt(np.diagonal(joint))
+    correlation = joint / np.outer(errors, errors)
+    for row in range(1, len(joint)):
+        first = correlation[: row + 1, : row + 1]
+        if np.linalg.eigvalsh(first)[0] <= DEPENDENT:
+            raise SpecificationError(
+                f"{caller}: no constraint may follow from the others or contradict them; got "
+                f"constraint {row} on what those before it fix already. Leave it out."
+            )
 
 
 def without_fixed(matrix: FloatArray, expansion: FloatArray) -> FloatArray:

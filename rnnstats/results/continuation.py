@@ -121,21 +121,89 @@ def applied_model(model: StateSpaceModel, endog: Any, exog: Any) -> StateSpaceMo
     model : StateSpaceModel
         The structure.
     endog, exog : Series, DataFrame or array_like
-        Other outputs and their inputs.
+        Other outputs and their inputs. Columns with the model's names may come in any order.
 
     Returns
     -------
     StateSpaceModel
         A clone.
+
+    Raises
+    ------
+    DataError
+        Another number of columns, the model's names in other places beside foreign ones, or no
+        inputs for a model that has some.
+    SpecificationError
+        Inputs for a model without.
     """
     outputs = Endog.from_input(endog, caller="apply")
-    if not _is_named(endog) and outputs.k_endog == model.k_endog:
-        outputs = replace(outputs, names=model.endog.names)
+    _same_number("endog", outputs.names, model.endog.names)
+    order, names = _matched("endog", outputs.names, model.endog.names, _is_named(endog))
+    if names != model.endog.names and _restricts(model):
+        raise DataError(
+            f"apply: the restrictions of this model are about {', '.join(model.endog.names)}; got "
+            f"{', '.join(names)}. Rename the columns, or pass an array."
+        )
+    outputs = replace(outputs, values=_columns(outputs.values, order), names=names)
     inputs = Exog.from_input(exog, outputs, caller="apply")
-    if inputs is not None and model.exog is not None and not _is_named(exog):
-        if inputs.k_exog == model.exog.k_exog:
-            inputs = replace(inputs, names=model.exog.names)
-    return model.clone(outputs, inputs)
+    if model.exog is None:
+        if inputs is not None:
+            raise SpecificationError(
+                "apply: the model has no inputs; got exog. Leave exog out, or fit a model with it."
+            )
+        return model.clone(outputs)
+    if inputs is None:
+        raise DataError(
+            f"apply: exog must give {', '.join(map(repr, model.exog.names))} for the "
+            f"{outputs.nobs} rows of endog; got None. Pass the inputs of these rows."
+        )
+    _same_number("exog", inputs.names, model.exog.names)
+    order, names = _matched("exog", inputs.names, model.exog.names, _is_named(exog))
+    return model.clone(outputs, replace(inputs, values=_columns(inputs.values, order), names=names))
+
+
+def _same_number(what: str, given: tuple[str, ...], due: tuple[str, ...]) -> None:
+    if len(given) != len(due):
+        raise DataError(
+            f"apply: {what} must have as many columns as the model's ({', '.join(due)}); got "
+            f"{len(given)}. Leave a column without values as NaN, or fit another model."
+        )
+
+
+def _matched(
+    what: str, given: tuple[str, ...], due: tuple[str, ...], named: bool
+) -> tuple[list[int], tuple[str, ...]]:
+    """Return the order of columns and their names: by name if they are the model's own.
+
+    Other names are kept and taken in their order, unless some are the model's in another place.
+    """
+    if not named:
+        return list(range(len(due))), due
+    if set(given) == set(due):
+        return [given.index(name) for name in due], due
+    moved = [name for i, name in enumerate(due) if name in given and given[i] != name]
+    if moved:
+        raise DataError(
+            f"apply: {what} must have the model's columns ({', '.join(due)}) or others in their "
+            f"order; got {', '.join(given)}, with {moved[0]!r} in another place. Rename the "
+            "columns, or pass an array if their order is the model's."
+        )
+    return list(range(len(due))), given
+
+
+def _restricts(model: StateSpaceModel) -> bool:
+    """Say whether a restriction is about a parameter labelled with an output."""
+    for pair in model.layout.fixed.items():
+        for label in (text.split("[", 1)[-1][:-1] for text in pair if isinstance(text, str)):
+            if any(f",{name}," in f",{label}," for name in model.endog.names):
+                return True
+    return False
+
+
+def _columns(values: FloatArray, order: list[int]) -> FloatArray:
+    taken = np.ascontiguousarray(values[:, order])
+    taken.setflags(write=False)
+    return taken
 
 
 def _is_named(data: Any) -> bool:
@@ -173,7 +241,8 @@ class ContinuedModel:
         self.nobs = whole.nobs - first
         data = whole.endog
         later = data.values[first:]
-        self.endog = Endog(later, data.names, data.index[first:], data.is_series, data.has_index)
+        # rows of an array keep the numbers they have in the whole, so they count as labelled
+        self.endog = Endog(later, data.names, data.index[first:], data.is_series, True)
         self.exog: Exog | None = None
         if whole.exog is not None:
             self.exog = Exog(whole.exog.values[first:], whole.exog.names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -10,7 +11,7 @@ import pandas as pd
 
 from rnnstats._checks import check_generator, check_int, check_literal
 from rnnstats._index import label
-from rnnstats.errors import SpecificationError
+from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.kernels.kalman import kalman_filter
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results.continuation import future_inputs
@@ -130,9 +131,15 @@ class Forecasts(ABC):
         Raises
         ------
         SpecificationError
-            `steps` does not lie past the sample, or `uncertainty` is unknown.
+            `steps` does not lie past the sample, `uncertainty` is unknown, or it is "delta" and no
+            parameter has a standard error.
         DataError
             Inputs are needed; the message names the columns.
+
+        Warns
+        -----
+        ConvergenceWarning
+            "delta", where the forecasts depend on parameters without a standard error.
 
         Notes
         -----
@@ -164,8 +171,22 @@ class Forecasts(ABC):
             return predict_moments(self.model, theta, stop=stop, exog=rows).mean[self.model.nobs :]
 
         cov_free = self._cov_array()[np.ix_(free, free)]
+        without = [layout.free_names[i] for i in np.flatnonzero(np.isnan(np.diagonal(cov_free)))]
+        if without and len(without) == len(free):
+            raise SpecificationError(
+                "get_forecast: uncertainty='delta' needs the covariance of the estimates; got none "
+                "for any parameter. Fit with another cov_type, or use uncertainty='plugin'."
+            )
         added = moments.cov.copy()
         added[self.model.nobs :] += parameter_variance(means, layout.reduce(self._theta), cov_free)
+        if without and np.isnan(added[self.model.nobs :]).any():
+            warnings.warn(
+                "get_forecast: the forecasts depend on parameters that have no standard error "
+                f"({', '.join(without)}), so that intervals are NaN. Fix these parameters, or use "
+                "uncertainty='plugin'.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         return Moments(moments.mean, added)
 
     def _steps(self, steps: Any) -> int:

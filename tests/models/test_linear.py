@@ -83,7 +83,7 @@ def test_too_few_observations_are_refused_by_fit_and_not_before() -> None:
 
 def test_a_series_that_does_not_vary_is_refused() -> None:
     y = pd.DataFrame({"a": Y1[:, 0], "b": 7.0})
-    with pytest.raises(DataError, match=r"got only the value .*7\.0.* in column 'b'"):
+    with pytest.raises(DataError, match=r"got only the value .*7.* in column 'b'"):
         LinearRNN(y).fit()
 
 

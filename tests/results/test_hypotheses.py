@@ -193,3 +193,22 @@ def test_a_fixed_parameter_without_derivatives_spoils_no_other(fit):
     np.testing.assert_array_equal(broken.bse, whole.bse)
     assert broken.bse.notna().sum() == 4
     assert str(broken.information_rank) == "identified: rank 4 of 4"
+
+
+@pytest.mark.parametrize(
+    "constraints",
+    [
+        "W_h[h1,h1] = 0.5, W_h[h1,h1] = 0.5",  # the same twice
+        "W_h[h1,h1] = 0.5, W_h[h1,h1] = 0.7",  # impossible
+        "state_cov[h1,h1] = W_h[h1,h1], W_h[h1,h1] = 1, 2 * state_cov[h1,h1] = 2",
+    ],
+)
+def test_wald_refuses_constraints_that_depend_on_each_other(constraints):
+    endog, _ = series(80, 1)
+    theta = np.array([0.8, 1.1, 0.4, 1.7])
+    res = LinearResults.from_fit(NoisyAR(endog), theta, cov_type="approx")
+    with pytest.raises(SpecificationError, match="follow from the others or contradict them"):
+        res.wald_test(constraints)
+    assert np.isfinite(res.wald_test(constraints.split(", ")[0]).statistic)
+    # one by one they are questions like any others
+    assert np.isfinite(res.t_test(constraints).tvalue).all()

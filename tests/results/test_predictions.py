@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from results.fakes import NoisyAR, series
 
-from rnnstats.errors import DataError, SpecificationError
+from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
+from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results.linear import LinearResults
 from rnnstats.results.prediction import Moments, parameter_variance, simulate_paths, standardize
@@ -242,3 +243,19 @@ def test_moments_are_values():
     moments = Moments(np.zeros((1, 1)), np.zeros((1, 1, 1)))
     with pytest.raises(AttributeError):
         moments.mean = np.ones(1)
+
+
+def test_delta_says_when_there_is_no_covariance():
+    endog, _ = series(60, 1)
+    none = LinearResults.from_fit(NoisyAR(endog), THETA, cov_type="none")
+    with pytest.raises(SpecificationError, match="needs the covariance of the estimates"):
+        none.get_forecast(2, uncertainty="delta")
+    # a variance at zero has no curvature, and the filtered state hangs on it
+    cov = np.full((4, 4), np.nan)
+    cov[:2, :2] = np.eye(2) * 1e-3
+    lost = CovarianceEstimate(cov, "oim", 2, 4, ("obs_cov[cpi,cpi]", "b_y[cpi]"), "")
+    res = LinearResults.from_fit(NoisyAR(endog), THETA, covariance=lost)
+    with pytest.warns(ConvergenceWarning, match=r"no standard error \(obs_cov\[cpi,cpi\], b_y"):
+        forecast = res.get_forecast(2, uncertainty="delta")
+    assert forecast.se_mean.isna().all()
+    assert np.isfinite(res.get_forecast(2).se_mean).all()
