@@ -52,13 +52,19 @@ def saddle(x):
     )
 
 
-def three_hills(x):
-    """A mixture of three Gaussian hills of heights 1, 2, 3, as a logarithm."""
-    centres = np.array([[-4.0, 0.0], [0.0, 4.0], [4.0, -1.0]])
-    logs = np.log([1.0, 2.0, 3.0]) - 0.5 * ((x - centres) ** 2).sum(axis=1)
-    top = logs.max()
-    weights = np.exp(logs - top)
-    return float(top + np.log(weights.sum())), weights @ (centres - x) / weights.sum()
+def mixture(centres, heights):
+    """Gaussian hills, as a logarithm; a closure, which processes receive by value."""
+
+    def objective(x):
+        logs = np.log(heights) - 0.5 * ((x - centres) ** 2).sum(axis=1)
+        top = logs.max()
+        weights = np.exp(logs - top)
+        return float(top + np.log(weights.sum())), weights @ (centres - x) / weights.sum()
+
+    return objective
+
+
+three_hills = mixture(np.array([[-4.0, 0.0], [0.0, 4.0], [4.0, -1.0]]), [1.0, 2.0, 3.0])
 
 
 @pytest.mark.parametrize("method", METHODS)
