@@ -67,7 +67,7 @@ class Adjoint {
         : s(system), noise(shared), first(moments), tape(record), m(system.m), p(system.p) {
         const int mm = m * m, mp = m * p, pp = p * p;
         store.assign(11 * mm + 8 * mp + 3 * pp + 3 * m + 3 * p, 0.0);
-        if constexpr (M == 0) {
+        if constexpr (!direct) {
             block_left.resize(block_rows * (m + p)), block_right.resize(block_rows * (2 * m + p));
             block_product.resize((m + p) * (2 * m + p));
         }
@@ -100,6 +100,7 @@ class Adjoint {
     std::vector<double> store;
     double *N, *N_sum, *rr, *ra, *Lc, *X1, *X2, *W_bar, *N_old, *T_bar, *X3, *ru, *ua, *C_bar, *B, *NK, *ZP, *FZ,
         *Z_bar, *uu, *D, *H_bar, *r, *r_new, *a_col, *u, *e_col, *v_col;
+    static constexpr bool direct = M > 0 && M <= 3;  // few states: outer products at once, not in blocks
     static constexpr int block_rows = 64;
     std::vector<double> block_left, block_right, block_product;
     int waiting = 0;
@@ -148,7 +149,7 @@ class Adjoint {
         const double* K = gain + tape.layout.K;
         for (int i = 0; i < p; ++i) u[i] = e[i];
         mul_tv<Put::sub>(p, m, K, adjoint, u);
-        if constexpr (M > 0) {
+        if constexpr (direct) {
             add_outer(m, m, adjoint, adjoint, rr);
             add_outer(m, m, adjoint, a, ra);
             add_outer(m, p, adjoint, u, ru);
@@ -162,7 +163,7 @@ class Adjoint {
         copy(m, r_new, adjoint);
     }
 
-    // Run-time sizes: the rows (r, u) and (r, u, a) wait in a block, whose product has all five sums of outer products.
+    // More states: the rows (r, u) and (r, u, a) wait in a block, whose product has all five sums of outer products.
     void collect(const double* adjoint, const double* a) {
         const int left = m + p, right = 2 * m + p;
         if (waiting == block_rows) gather();

@@ -9,7 +9,7 @@
 // apart again and would lose as many digits as the two parts lie apart.
 #pragma once
 
-#include <stdexcept>
+#include <memory>
 
 #include "step.hpp"
 
@@ -109,12 +109,25 @@ struct DiffuseRecord {
     }
 };
 
+// Numbers left as they come from the allocator: each is written before it is read.
+template <class T>
+class Raw {
+   public:
+    void resize(size_t count) { store.reset(new T[count]); }
+    T* data() const { return store.get(); }
+    T& operator[](size_t i) const { return store[i]; }
+
+   private:
+    std::unique_ptr<T[]> store;
+};
+
 // Forward record: which slot each row used, predicted means and e_t = F^{-1} v_t (zero at missing outputs).
 struct Tape {
     bool full;
     SlotLayout layout;
-    std::vector<int> slot;
-    std::vector<double> a, e, w, slots;  // w_t = F^{-1/2} v_t, observed outputs first; only where full
+    Raw<int> slot;
+    Raw<double> a, e, w;  // w_t = F^{-1/2} v_t, observed outputs first; only where full
+    std::vector<double> slots;
     std::vector<double> a_next, L_next;
     DiffuseRecord diffuse;
 
@@ -122,7 +135,7 @@ struct Tape {
         slot.resize(n);
         a.resize(static_cast<size_t>(n) * m);
         e.resize(static_cast<size_t>(n) * p);
-        if (full) w.assign(static_cast<size_t>(n) * p, 0.0);
+        if (full) w.resize(static_cast<size_t>(n) * p);
     }
     int count() const { return static_cast<int>(slots.size() / layout.size); }
     const double* at(int t) const { return slots.data() + static_cast<size_t>(slot[t]) * layout.size; }

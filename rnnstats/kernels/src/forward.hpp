@@ -1,8 +1,6 @@
 // Forward pass: Kalman filter with the steady-state shortcut.
 #pragma once
 
-#include <memory>
-
 #include "diffuse.hpp"
 
 namespace rnnstats {
@@ -160,9 +158,10 @@ class Forward {
         return std::max(largest, output_change(next, last));
     }
 
-    // Variance after one more step; below 1e-20 of what it was at the start it is rounding of zero.
+    // Variance after one more step, or a ten-thousandth of what it was at the start: a state that the outputs tell
+    // exactly keeps only rounding.
     double size(int i, const double* cov) const {
-        return std::max(cov[i * m + i] + noise.W[i * m + i], 1e-20 * top[i]);
+        return std::max(cov[i * m + i] + noise.W[i * m + i], 1e-4 * top[i]);
     }
 
     // Change of the filtered covariance relative to itself: going backwards, a smoother magnifies what is left of it.
