@@ -1,9 +1,12 @@
-"""Checks of arguments at the door, all with messages of one form."""
+"""Checks of arguments at the door, all with messages of one form, and how to warn."""
 
 from __future__ import annotations
 
 import difflib
 import operator
+import os
+import sys
+import warnings
 from collections.abc import Sequence
 from typing import SupportsIndex, TypeVar
 
@@ -19,9 +22,12 @@ __all__ = [
     "check_literal",
     "shown",
     "suggest",
+    "warn",
 ]
 
 T = TypeVar("T")
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 
 def suggest(value: object, known: Sequence[object]) -> str:
@@ -166,12 +172,13 @@ def check_float(
     SpecificationError
         If it is no number, not finite, or not between the bounds.
     """
-    is_number = isinstance(value, (int, float, np.integer, np.floating))
-    if not is_number or isinstance(value, bool) or not np.isfinite(value):  # type: ignore[call-overload]
+    number = np.nan
+    if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
+        number = float(value)
+    if not np.isfinite(number):
         raise SpecificationError(
             _message(caller, name, "must be a finite number", shown(value), hint)
         )
-    number = float(value)  # type: ignore[arg-type]
     if not above < number < below:
         if np.isinf(below):
             rule = f"must be greater than {above:g}"
@@ -259,3 +266,28 @@ def shown(value: object) -> str:
     """
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:56]} ..."
+
+
+def warn(message: str, category: type[Warning]) -> None:
+    """Warn at the line of the user that called into the package, however deep this is.
+
+    Parameters
+    ----------
+    message : str
+        What is the matter, and the way out.
+    category : type
+        One of the warnings of `rnnstats.errors`.
+
+    Notes
+    -----
+    The line is the one that called the outermost function of the package on the stack, so that
+    ``functools``, pandas or joblib may lie between.
+    """
+    level = depth = 1
+    frame = sys._getframe()
+    while frame.f_back is not None:
+        depth += 1
+        if frame.f_code.co_filename.startswith(_PACKAGE):
+            level = depth
+        frame = frame.f_back
+    warnings.warn(message, category, stacklevel=level)

@@ -51,6 +51,7 @@ PLAIN_STEP = float(np.finfo(np.float64).eps) ** 0.2
 FLAT = 1e-10
 # A parameter loads on a flat direction when its squared coordinate there exceeds this.
 LOADING = 1e-8
+NO_HESSIAN = "the Hessian could not be computed there"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,7 +109,11 @@ def _central(
             above, below = _guarded(function, up), _guarded(function, down)
             if above is None or below is None:
                 break
-            slopes.append((above - below) / (up[i] - down[i]))
+            with np.errstate(over="ignore", invalid="ignore"):
+                slopes.append((above - below) / (up[i] - down[i]))
+            if not np.isfinite(slopes[-1]).all():
+                slopes.pop()
+                break
         if len(slopes) == 2 and not clear:
             step, clear = step / 16.0, True
             continue
@@ -304,6 +309,7 @@ def covariance(
     k_free = ties.shape[1]
     if bread is None:
         return CovarianceEstimate(np.full((size, size), np.nan), cov_type, 0, k_free, (), "")
+    blank = [labels[i] for i in np.flatnonzero(~np.isfinite(np.diagonal(bread)))]
     bread = _reduced(bread, ties)
     meat = None if meat is None else ties.T @ meat @ ties
     inverse, lost, rank, words = _safe_inverse(bread)
@@ -315,9 +321,20 @@ def covariance(
     unidentified = tuple(label for label, is_gone in zip(labels, gone, strict=True) if is_gone)
     message = ""
     if words:
+        way = "Fix or restrict one of them, or start the fit elsewhere."
+        if blank and all("_cov[" in label for label in blank):
+            words = words.replace(
+                NO_HESSIAN,
+                f"{', '.join(blank)} at the boundary (a variance of zero, a singular covariance), "
+                "where there is no Hessian",
+            )
+            way = (
+                "Fix a variance of zero there or leave it out (obs_noise='none'); with a singular "
+                "covariance use fewer states or outputs."
+            )
         message = (
             f"Covariance ({cov_type}): {words}; no standard errors for {', '.join(unidentified)}. "
-            "Fix or restrict one of them, or start the fit elsewhere."
+            f"{way}"
         )
     return CovarianceEstimate(0.5 * (cov + cov.T), cov_type, rank, k_free, unidentified, message)
 
@@ -380,7 +397,7 @@ def _safe_inverse(information: FloatArray) -> tuple[FloatArray, NDArrayBool, int
     """Inverse on the identified directions; which parameters are lost; the rank; words."""
     k = information.shape[0]
     lost = ~np.isfinite(np.diagonal(information))
-    words = ["the Hessian could not be computed there"] if lost.any() else []
+    words = [NO_HESSIAN] if lost.any() else []
     live = np.flatnonzero(~lost)
     inverse = np.zeros((k, k))
     rank = 0

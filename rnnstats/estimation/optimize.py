@@ -38,6 +38,8 @@ __all__ = ["METHODS", "Method", "Objective", "assess", "maximize"]
 # After the screening two climbs count as heading for the same point a little earlier.
 SAME_BASIN = 0.25
 SAME_BASIN_LLF = 0.05
+# Relative difference of log-likelihoods that is no reason to prefer a climb that did not converge.
+SAME_HEIGHT = 1e-7
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +152,7 @@ def maximize(
     meter = Meter(progress, callback, points.shape[0])
     problem = Problem(objective, hessian, information, method, gtol, meter.hook, canonical)
     climbs, heads, interrupted = _climb_all(problem, points, plan, meter)
-    best = _best(climbs)
-    certificate, interrupted = _finish(problem, best, plan, interrupted)
+    best, certificate, interrupted = _verified(problem, climbs, plan, interrupted)
     meter.close()
     table = tabulate(climbs, heads, best, certificate, words)
     return _outcome(
@@ -341,8 +342,29 @@ def _heads_for(state: Climb, leader: Climb) -> bool:
 def _best(climbs: Sequence[Climb]) -> Climb:
     """The highest climb; among equals a converged one, then the first."""
     top = max(state.llf for state in climbs)
-    level = [state for state in climbs if state.llf >= top - 1e-7 * max(1.0, abs(top) * 1e-3)]
+    level = [state for state in climbs if state.llf >= top - SAME_HEIGHT * max(1.0, abs(top))]
     return min(level, key=lambda s: (s.status != "converged", -s.llf, s.start))
+
+
+def _verified(
+    problem: Problem, climbs: Sequence[Climb], plan: _Plan, interrupted: bool
+) -> tuple[Climb, Certificate, bool]:
+    """The best climb and its examination; where it fails, another converged one as high."""
+    best = _best(climbs)
+    certificate, interrupted = _finish(problem, best, plan, interrupted)
+    others = list(climbs)
+    candidate = best
+    while not (interrupted or certificate.holds(problem.gtol)):
+        others = [state for state in others if state is not candidate]
+        lowest = best.llf - SAME_HEIGHT * max(1.0, abs(best.llf))
+        level = [s for s in others if s.status == "converged" and s.llf >= lowest]
+        if not level:
+            break
+        candidate = _best(level)
+        found, interrupted = _finish(problem, candidate, plan, interrupted)
+        if found.holds(problem.gtol):
+            return candidate, found, interrupted
+    return best, certificate, interrupted
 
 
 def _finish(

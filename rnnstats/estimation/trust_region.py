@@ -290,7 +290,8 @@ def take_step(problem: Problem, state: Climb, eigenvalues: FloatArray, slopes: F
         state.radius = 0.3 * length
         return
     gain = llf - state.llf
-    if promised <= CANCELLATION * (1.0 + abs(llf)):
+    small = CANCELLATION * (1.0 + abs(state.llf))
+    if promised <= small and abs(gain) <= 1e3 * small:
         gain = 0.5 * float((state.score + score) @ step)
     ratio = gain / promised
     bend = state.score - score

@@ -5,16 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats._checks import check_int
+from rnnstats._checks import check_int, shown
+from rnnstats.data import Endog, Exog
 from rnnstats.errors import SpecificationError
 from rnnstats.parameters.transforms import Block
 
 __all__ = [
     "covariance_check",
+    "input_rows",
+    "jobs",
     "kronecker_indices",
     "number_of_states",
+    "numbers",
+    "one_line",
+    "restrictions",
     "state_vector",
     "structure_of",
 ]
@@ -57,9 +64,71 @@ def structure_of(value: object, caller: str) -> dict[str, object]:
     return dict(value)
 
 
+def numbers(value: object, *, name: str, caller: str) -> FloatArray:
+    """Make an array of float64."""
+    try:
+        return np.ascontiguousarray(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise SpecificationError(
+            f"{caller}: {name} must be numbers; got {shown(value)}. Pass an array of numbers."
+        ) from None
+
+
+def restrictions(value: object, caller: str) -> dict[str, float | str]:
+    """Check ``fixed``: a mapping, or a Series with names as its index."""
+    if value is None:
+        return {}
+    if isinstance(value, pd.Series):
+        return {str(name): item for name, item in value.items()}
+    if not isinstance(value, Mapping):
+        raise SpecificationError(
+            f"{caller}: fixed must be a mapping of parameter name to number or name; "
+            f"got {type(value).__name__}. For example fixed={{'W_h[h1,h1]': 0.5}}."
+        )
+    return dict(value)
+
+
+def one_line(name: str, form: str, k_states: int, endog: Endog, exog: Exog | None) -> str:
+    """Describe a model for its repr."""
+    states = f"{k_states} state" + ("" if k_states == 1 else "s")
+    inputs = "" if exog is None else f"; inputs: {', '.join(exog.names)}"
+    outputs = f"outputs: {', '.join(endog.names)}{inputs}"
+    return f"{name}({form}, {states}, {outputs}; {endog.nobs} rows)"
+
+
+def jobs(value: object, caller: str) -> int:
+    """Check ``n_jobs``."""
+    number = check_int(value, name="n_jobs", caller=caller, minimum=-1)
+    if number == 0:
+        raise SpecificationError(
+            f"{caller}: n_jobs must be at least 1, or -1 for all processors; got 0. Use 1."
+        )
+    return number
+
+
+def input_rows(value: object, exog: Exog | None, rows: int, caller: str) -> FloatArray | None:
+    """Check the inputs of a simulation; None is the model's own first rows."""
+    if exog is None:
+        if value is not None:
+            raise SpecificationError(f"{caller}: the model has no inputs; got exog. Leave it out.")
+        return None
+    if value is None:
+        return exog.values[:rows]
+    names = exog.names
+    given = numbers(value, name="exog", caller=caller)
+    given = given[:, None] if given.ndim == 1 else given
+    if given.shape != (rows, len(names)) or not np.isfinite(given).all():
+        got = "NaN or inf in it" if given.shape == (rows, len(names)) else f"shape {given.shape}"
+        raise SpecificationError(
+            f"{caller}: exog must hold finite numbers, shape ({rows}, {len(names)}); got {got}. "
+            f"Give the columns {', '.join(names)} for every row."
+        )
+    return given
+
+
 def state_vector(value: ArrayLike, k_states: int, caller: str) -> FloatArray:
     """Check ``initial_state``."""
-    state = np.asarray(value, dtype=np.float64)
+    state = numbers(value, name="initial_state", caller=caller)
     if state.shape != (k_states,) or not np.all(np.isfinite(state)):
         raise SpecificationError(
             f"{caller}: initial_state must have {k_states} finite numbers, one a state; "

@@ -11,10 +11,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnstats.errors import SpecificationError
+from rnnstats.models._arguments import numbers
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Transform
 
-__all__ = ["PsiObjective", "StartPoint", "by_name", "shaken"]
+__all__ = ["PsiObjective", "StartPoint", "by_name", "natural_vector", "shaken"]
 
 FloatArray = NDArray[np.float64]
 
@@ -52,7 +53,8 @@ class PsiObjective:
 
     def __call__(self, psi: FloatArray) -> tuple[float, FloatArray]:
         layout, transform = self.model.layout, self.model.transform
-        theta = layout.expand(transform.to_natural(psi))
+        with np.errstate(over="ignore", invalid="ignore"):
+            theta = layout.expand(transform.to_natural(psi))
         value, gradient = self.model._value_and_gradient(theta)
         if value == -math.inf:
             return value, np.full(len(psi), np.nan)
@@ -60,9 +62,7 @@ class PsiObjective:
 
 
 def by_name(params: pd.Series, names: tuple[str, ...], caller: str) -> FloatArray:
-    """Put a Series into the order of the parameters; an unlabelled one is taken as it is."""
-    if isinstance(params.index, pd.RangeIndex):
-        return params.to_numpy(dtype=np.float64)
+    """Put a labelled Series into the order of the parameters."""
     labels = [str(label) for label in params.index]
     missing = [name for name in names if name not in labels]
     if missing or len(labels) != len(names):
@@ -74,7 +74,23 @@ def by_name(params: pd.Series, names: tuple[str, ...], caller: str) -> FloatArra
             f"got {missing[0] + ' missing' if missing else extra[0] + ' too many'}.{hint} "
             "Give an array to go by position."
         )
-    return params.set_axis(labels)[list(names)].to_numpy(dtype=np.float64)
+    return numbers(params.set_axis(labels)[list(names)], name="params", caller=caller)
+
+
+def natural_vector(params: object, names: tuple[str, ...], caller: str) -> FloatArray:
+    """Check ``params`` and return them as a float64 vector (K,)."""
+    k = len(names)
+    if type(params) is np.ndarray and params.dtype == np.float64 and params.shape == (k,):
+        return params
+    if isinstance(params, pd.Series) and not isinstance(params.index, pd.RangeIndex):
+        params = by_name(params, names, caller)
+    theta = numbers(params, name="params", caller=caller)
+    if theta.shape != (k,):
+        raise SpecificationError(
+            f"{caller}: params must have one number a parameter, shape ({k},); got shape "
+            f"{theta.shape}. The order is that of param_names."
+        )
+    return theta
 
 
 def shaken(

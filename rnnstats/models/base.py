@@ -19,7 +19,8 @@ from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
 from rnnstats.estimation.convergence import Convergence, Outcome
 from rnnstats.estimation.covariance import COV_TYPES, hessian_from_score
 from rnnstats.estimation.optimize import METHODS, Method, assess, maximize
-from rnnstats.models._fitting import PsiObjective, StartPoint, by_name, shaken
+from rnnstats.models._arguments import jobs, restrictions
+from rnnstats.models._fitting import PsiObjective, StartPoint, natural_vector, shaken
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Transform
 
@@ -271,7 +272,7 @@ class LikelihoodModel(ABC):
         SpecificationError
             For unknown names (the closest ones are offered), or equalities that form a ring.
         """
-        joined = self.layout.with_fixed(fixed)
+        joined = self.layout.with_fixed(restrictions(fixed, f"{self.name}.with_fixed"))
         return self._rebuild(self.endog, self.exog, joined.fixed)
 
     def clone(self, endog: object, exog: object = None) -> Self:
@@ -286,7 +287,18 @@ class LikelihoodModel(ABC):
         Returns
         -------
         LikelihoodModel
+
+        Raises
+        ------
+        SpecificationError
+            For inputs where this model has none, or none where it has some.
         """
+        if (exog is None) != (self.exog is None):
+            have = "no inputs" if self.exog is None else f"inputs {', '.join(self.exog.names)}"
+            raise SpecificationError(
+                f"{self.name}.clone: the model has {have}; got {'no ' if exog is None else ''}exog."
+                f" {'Leave it out' if self.exog is None else 'Give their rows as exog'}."
+            )
         return self._rebuild(endog, exog, self.layout.fixed)
 
     def fit(
@@ -320,7 +332,7 @@ class LikelihoodModel(ABC):
         progress : bool
             Show progress when the work takes over about two seconds.
         n_jobs : int
-            Number of processes for the starts; the numbers do not depend on it.
+            Number of processes for the starts, -1 for all; the numbers do not depend on it.
 
         Returns
         -------
@@ -344,6 +356,7 @@ class LikelihoodModel(ABC):
         check_literal(cov_type, COV_TYPES, name="cov_type", caller=caller)
         check_int(maxiter, name="maxiter", caller=caller, minimum=1)
         check_bool(progress, name="progress", caller=caller)
+        n_jobs = jobs(n_jobs, caller)
         if n_starts is not None:
             check_int(n_starts, name="n_starts", caller=caller, minimum=1)
         self._check_estimable()
@@ -396,18 +409,7 @@ class LikelihoodModel(ABC):
 
     def _theta(self, params: ArrayLike) -> FloatArray:
         """Check ``params`` and return them as a float64 vector (K,)."""
-        k = self.layout.k_params
-        if type(params) is np.ndarray and params.dtype == np.float64 and params.shape == (k,):
-            return params
-        if isinstance(params, pd.Series):
-            params = by_name(params, self.layout.names, self.name)
-        theta = np.ascontiguousarray(params, dtype=np.float64)
-        if theta.shape != (k,):
-            raise SpecificationError(
-                f"{self.name}: params must have one number a parameter, shape ({k},); got shape "
-                f"{theta.shape}. The order is that of param_names."
-            )
-        return theta
+        return natural_vector(params, self.layout.names, self.name)
 
     def _psi(self, theta: FloatArray) -> FloatArray:
         return self.transform.to_unconstrained(self.layout.reduce(theta))

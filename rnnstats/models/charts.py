@@ -13,8 +13,7 @@ the likelihood is the same in both.
 from __future__ import annotations
 
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import cast
@@ -23,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError
-from rnnstats.estimation.convergence import Optimum, Outcome
 from rnnstats.estimation.progress import Meter
 from rnnstats.estimation.realisation import Realisation, spectral_radius, to_echelon
 from rnnstats.estimation.trust_region import Climb, Problem, begin, climb
@@ -32,12 +30,11 @@ from rnnstats.parameters.cells import CellTable
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Block, Transform
 
-__all__ = ["Atlas", "Climbed", "climb_all", "with_climbs"]
+__all__ = ["Atlas", "Climbed", "climb_all"]
 
 FloatArray = NDArray[np.float64]
 DYNAMIC = frozenset({"W_h", "V", "K"})
 ROUND = 25
-SAME_LLF = 1e-5
 SAME_BASIN_LLF = 1e-3
 
 
@@ -88,6 +85,14 @@ class Atlas:
         """Which natural parameters change with the basis of the state, shape (K,)."""
         return np.isin(self.table.groups, [*DYNAMIC, "W_x"])
 
+    def regular(self, theta: FloatArray) -> bool:
+        """Whether a point has unconstrained coordinates: no covariance matrix is singular."""
+        try:
+            psi = self.transform.to_unconstrained(self.layout.reduce(theta))
+        except ValueError:
+            return False
+        return bool(np.isfinite(psi).all())
+
 
 class Chart:
     """Local coordinates at one point.
@@ -129,13 +134,18 @@ class Chart:
             start = np.where(np.any(self.basis[inside] != 0.0, axis=0), moved, start)
         self.start = self.transform.to_unconstrained(start)
 
+    def _full(self, psi: FloatArray) -> FloatArray:
+        """All cells of the template; far out they overflow, quietly."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            full: FloatArray = self.base + self.basis @ self.transform.to_natural(psi)
+        return full
+
     def objective(self, psi: FloatArray) -> tuple[float, FloatArray]:
         """Log-likelihood and gradient in the chart; -inf and NaN where inadmissible."""
-        natural = self.transform.to_natural(psi)
-        if not math.isfinite(float(natural @ natural)):
-            return -math.inf, np.full(len(psi), np.nan)
         table, atlas = self.atlas.table, self.atlas
-        full = self.base + self.basis @ natural
+        full = self._full(psi)
+        if not np.isfinite(full).all():
+            return -math.inf, np.full(len(psi), np.nan)
         try:
             value, slopes = kalman.score(
                 table.system_from(full, atlas.x_obs, atlas.x_state), atlas.y
@@ -148,7 +158,7 @@ class Chart:
     def information(self, psi: FloatArray) -> FloatArray:
         """Expected information in the chart."""
         table, atlas = self.atlas.table, self.atlas
-        full = self.base + self.basis @ self.transform.to_natural(psi)
+        full = self._full(psi)
         directions = (self.basis @ self.transform.jacobian(psi)).T
         system = table.system_from(full, atlas.x_obs, atlas.x_state)
         tangents = table.tangents_along(directions, atlas.x_obs, atlas.x_state)
@@ -276,7 +286,9 @@ def _rounds(
         walk = climb(problem, walk, min(ROUND, limit - used))
         used += max(walk.iterations, 1)
         theta = chart.theta(walk.psi)
-        if theta is None or not walk.llf >= state.llf - 1e-6 * (1.0 + abs(state.llf)):
+        if theta is None or not atlas.regular(theta):
+            return
+        if not walk.llf >= state.llf - 1e-6 * (1.0 + abs(state.llf)):
             return
         stuck = walk.status == "stalled" and walk.llf <= state.llf + 1e-9
         state = replace(
@@ -376,69 +388,3 @@ def _each(
     except KeyboardInterrupt:
         return True
     return False
-
-
-def with_climbs(
-    outcome: Outcome,
-    climbs: Sequence[Climbed],
-    psi_of: Callable[[FloatArray], FloatArray],
-    began: float,
-    method: str,
-    interrupted: bool,
-) -> Outcome:
-    """Put the climbs into the record of the final step.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        Of the final step, from the best climb's end.
-    climbs : sequence of Climbed
-    psi_of : callable
-        Natural parameters to unconstrained ones.
-    began : float
-        ``time.perf_counter()`` at the beginning.
-    method : str
-        As asked for.
-    interrupted : bool
-        The climbs were: the end point is the best so far, and counts as unconverged.
-    """
-    best = max(range(len(climbs)), key=lambda i: climbs[i].llf)
-    ends = [psi_of(state.theta) for state in climbs]
-    ends[best] = outcome.psi
-    rows: list[Optimum] = []
-    for i, state in enumerate(climbs):
-        gap = ends[i] - outcome.psi
-        form = -float(gap @ outcome.hessian @ gap)
-        llf = outcome.llf if i == best else state.llf
-        done = state.converged or i == best
-        same = next(
-            (j for j, row in enumerate(rows) if row.same_as == j and abs(row.llf - llf) < SAME_LLF),
-            i,
-        )
-        rows.append(
-            Optimum(
-                start=i,
-                label=state.label,
-                start_llf=state.start_llf,
-                llf=llf,
-                same_as=same if done else -1,
-                distance=math.sqrt(form) if form >= 0.0 else math.nan,
-                iterations=state.iterations,
-                evaluations=state.evaluations,
-                converged=outcome.convergence.converged if i == best else state.converged,
-                message="" if done else "put aside after the first iterations",
-            )
-        )
-    record = replace(
-        outcome.convergence,
-        method=method,
-        iterations=outcome.convergence.iterations + sum(c.iterations for c in climbs),
-        evaluations=outcome.convergence.evaluations + sum(c.evaluations for c in climbs),
-        seconds=time.perf_counter() - began,
-        n_starts=len(climbs),
-        optima=tuple(rows),
-    )
-    if interrupted:
-        message = f"interrupted after {record.iterations} iterations: best point so far"
-        record = replace(record, converged=False, message=message)
-    return replace(outcome, convergence=record, points=tuple(ends))

@@ -11,17 +11,55 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError
+from rnnstats.errors import DataError, NotPositiveDefiniteError, NotStationaryError
 from rnnstats.kernels import kalman
 from rnnstats.kernels.system import StateSpace
 from rnnstats.models._arguments import covariance_check
-from rnnstats.models.regression import Regression, volume, volume_gradient
+from rnnstats.models.regression import Regression, least_squares, volume, volume_gradient
 from rnnstats.parameters.cells import CellTable
 
-__all__ = ["Likelihood"]
+__all__ = ["Likelihood", "empty_rows"]
 
 FloatArray = NDArray[np.float64]
 _REFUSALS = (NotPositiveDefiniteError, NotStationaryError)
+
+
+def empty_rows(y: FloatArray, given_rows: int, caller: str) -> int:
+    """Number of rows before the first observation: a diffuse start begins after them.
+
+    Flat at row 1, a state is not flat ``t`` rows later: its density there is ``1 / |det W_h|**t``,
+    without a bound as W_h becomes singular.
+
+    Parameters
+    ----------
+    y : ndarray, shape (nobs, p)
+    given_rows : int
+        Rows that the likelihood is conditional on, 0 for none; they must be complete, else the
+        likelihood grows without bound where a lag's coefficients vanish.
+    caller : str
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    DataError
+        For a gap in the rows that must be complete.
+    """
+    seen = np.isfinite(y)
+    lead = int(np.argmax(seen.any(axis=1)))
+    block = np.zeros((given_rows, y.shape[1]), dtype=bool)
+    first = seen[lead : lead + given_rows]
+    block[: len(first)] = first
+    if not block.all():
+        gap = lead + int(np.argmin(block.all(axis=1)))
+        raise DataError(
+            f"{caller}: with initial='diffuse' the observed form is given the first {given_rows} "
+            f"rows with an observation, which must be complete; got a gap at t = {gap + 1}. Leave "
+            "out the rows up to there, or use initial='stationary'."
+        )
+    return lead
 
 
 class Likelihood:
@@ -38,6 +76,8 @@ class Likelihood:
         Order L of a vector autoregression whose first L rows have a flat density, else 0. Complete
         data then are a regression; with gaps the exact diffuse filter is used, see
         `rnnstats.models.regression`.
+    lead : int
+        Rows at the beginning that are left out, see `empty_rows`: their contribution is zero.
     """
 
     def __init__(
@@ -48,9 +88,12 @@ class Likelihood:
         x_state: FloatArray | None,
         *,
         given_rows: int = 0,
+        lead: int = 0,
     ) -> None:
+        y = y[lead:]
+        x_obs, x_state = (None if x is None else x[lead:] for x in (x_obs, x_state))
         self.table, self.y, self.x_obs, self.x_state = table, y, x_obs, x_state
-        self.given_rows = given_rows
+        self.given_rows, self.lead = given_rows, lead
         self.covariance_ok = covariance_check(table.blocks)
         self.regression: Regression | None = None
         if 0 < given_rows < len(y) and bool(np.isfinite(y).all()):
@@ -62,7 +105,7 @@ class Likelihood:
 
     def value(self, theta: FloatArray) -> float:
         """Log-likelihood."""
-        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+        if not (np.isfinite(theta).all() and self.covariance_ok(theta)):
             return -math.inf
         if self.regression is not None:
             return float(self.regression.loglikeobs(theta).sum())
@@ -77,7 +120,7 @@ class Likelihood:
 
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Log-likelihood and its gradient, shape (K,)."""
-        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+        if not (np.isfinite(theta).all() and self.covariance_ok(theta)):
             return -math.inf, np.full(len(theta), np.nan)
         if self.regression is not None:
             value = float(self.regression.loglikeobs(theta).sum())
@@ -97,8 +140,12 @@ class Likelihood:
 
     def loglikeobs(self, theta: FloatArray) -> FloatArray:
         """Contribution of each row, shape (nobs,)."""
+        rows = self._loglikeobs(theta)
+        return np.concatenate([np.zeros(self.lead), rows]) if self.lead else rows
+
+    def _loglikeobs(self, theta: FloatArray) -> FloatArray:
         refused = np.full(len(self.y), np.nan)
-        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+        if not (np.isfinite(theta).all() and self.covariance_ok(theta)):
             return refused
         if self.regression is not None:
             return self.regression.loglikeobs(theta)
@@ -113,8 +160,12 @@ class Likelihood:
 
     def score_obs(self, theta: FloatArray) -> FloatArray:
         """Gradient of each row's contribution, shape (nobs, K)."""
+        rows = self._score_obs(theta)
+        return np.vstack([np.zeros((self.lead, len(theta))), rows]) if self.lead else rows
+
+    def _score_obs(self, theta: FloatArray) -> FloatArray:
         refused = np.full((len(self.y), len(theta)), np.nan)
-        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+        if not (np.isfinite(theta).all() and self.covariance_ok(theta)):
             return refused
         if self.regression is not None:
             return self.regression.score_obs(theta)
@@ -131,7 +182,7 @@ class Likelihood:
     def information(self, theta: FloatArray) -> FloatArray:
         """Expected information, shape (K, K)."""
         refused = np.full((len(theta), len(theta)), np.nan)
-        if not (math.isfinite(float(theta @ theta)) and self.covariance_ok(theta)):
+        if not (np.isfinite(theta).all() and self.covariance_ok(theta)):
             return refused
         if self.regression is not None:
             return self.regression.information(theta)
@@ -140,6 +191,13 @@ class Likelihood:
             return kalman.information(system, self.y, self.tangents())
         except _REFUSALS:
             return refused
+
+    def least_squares(self, terms: tuple[str, ...]) -> dict[str, FloatArray] | None:
+        """Maximum in closed form, see `rnnstats.models.regression.least_squares`."""
+        arrays = least_squares(self.y, self.given_rows, terms, self.x_state)
+        if arrays is not None and "trend" in terms:  # the trend counts the rows left out, too
+            arrays["C_obs"][0] -= self.lead * arrays["C_obs"][1]
+        return arrays
 
     def tangents(self) -> kalman.Tangents:
         """Directions of all parameters; kept where they are small, that is, constant in time."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, ClassVar, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -19,17 +18,19 @@ from rnnstats.estimation.convergence import Convergence, Outcome
 from rnnstats.kernels import kalman
 from rnnstats.kernels.kalman import FilterOutput, SmootherOutput
 from rnnstats.kernels.system import StateSpace
-from rnnstats.models import charts, points
+from rnnstats.models import charts, endings, points
 from rnnstats.models._arguments import (
+    input_rows,
     kronecker_indices,
     number_of_states,
+    one_line,
+    restrictions,
     state_vector,
     structure_of,
 )
 from rnnstats.models.base import LikelihoodModel, StartPoint
 from rnnstats.models.forms import FORMS, TRENDS, Form, Request, generic_indices
-from rnnstats.models.likelihood import Likelihood
-from rnnstats.models.regression import least_squares
+from rnnstats.models.likelihood import Likelihood, empty_rows
 from rnnstats.parameters.cells import CellTable, regressors
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Transform
@@ -89,8 +90,9 @@ class LinearRNN(LikelihoodModel):
         Innovations form: None or "full", an unrestricted ``obs_cov``; or "diagonal". Leaky form:
         None or "diagonal"; or "none". Observed form: None.
     initial : {"stationary", "diffuse", "known"}
-        Start: the stationary distribution; exact diffuse (observed form: given the first L rows);
-        or ``h_0 = 0``, with ``e_0 = 0`` in the innovations form.
+        Start: the stationary distribution; exact diffuse at the first row with an observation
+        (observed form: given the first L rows from there; not in the leaky form); or ``h_0 = 0``,
+        with ``e_0 = 0`` in the innovations form.
     fixed : mapping of str to float or str, optional
         Restrictions by parameter name: a number, or the name of a parameter to be equal to.
     structure : mapping, optional
@@ -179,7 +181,9 @@ class LinearRNN(LikelihoodModel):
         )
         self._form: Form = FORMS[self.form](request)
         self._table: CellTable = self._form.table
-        self.layout = Layout(self._table.names, self._table.groups, fixed, caller)
+        self.layout = Layout(
+            self._table.names, self._table.groups, restrictions(fixed, caller), caller
+        )
         self.transform = Transform.for_layout(self.layout, self._table.blocks)
         self.title = self._form.title
         self.kronecker = self._form.kronecker
@@ -190,11 +194,17 @@ class LinearRNN(LikelihoodModel):
         self._y = np.ascontiguousarray(self.endog.values)
         self._x_obs = regressors(self._table.obs_terms, self.nobs, inputs)
         self._x_state = regressors(self._table.state_terms, self.nobs, inputs)
-        given_rows = self._form.lags if self.initial == "diffuse" else 0
+        given, lead = 0, 0
+        if self.initial == "diffuse":
+            given = self._form.lags
+            lead = empty_rows(self._y, given, caller)
         self._likelihood = Likelihood(
-            self._table, self._y, self._x_obs, self._x_state, given_rows=given_rows
+            self._table, self._y, self._x_obs, self._x_state, given_rows=given, lead=lead
         )
         self._frozen = True
+
+    def __repr__(self) -> str:
+        return one_line(self.name, self.form, self.k_states, self.endog, self.exog)
 
     # --- structure ------------------------------------------------------------------------------
 
@@ -326,10 +336,7 @@ class LinearRNN(LikelihoodModel):
                 f"{caller}: a diffuse start cannot be drawn from; got initial_state=None. "
                 "Give initial_state, the state of the first row."
             )
-        inputs: FloatArray | None = None
-        if self.exog is not None:
-            given = self.exog.values[:rows] if exog is None else np.asarray(exog, dtype=np.float64)
-            inputs = given.reshape(len(given), -1)
+        inputs = input_rows(exog, self.exog, rows, caller)
         system = self._system_with(self._theta(params), rows, inputs)
         if initial_state is None:
             paths = simulate_paths(system, rows, generator)
@@ -364,19 +371,10 @@ class LinearRNN(LikelihoodModel):
     def _rebuild(
         self, endog: object, exog: object, fixed: Mapping[str, float | str] | None
     ) -> LinearRNN:
-        return type(self)(
-            endog,
-            exog,
-            k_states=self.k_states,
-            form=self.form,
-            kronecker=self.kronecker or None,
-            trend=self.trend,
-            exog_enters=self.exog_enters,
-            obs_noise=self.obs_noise,
-            initial=self.initial,
-            fixed=fixed,
-            structure=self.structure or None,
-        )
+        kept = ("k_states", "form", "trend", "exog_enters", "obs_noise", "initial")
+        given: dict[str, Any] = {name: getattr(self, name) for name in kept}
+        given |= {"kronecker": self.kronecker or None, "structure": self.structure or None}
+        return type(self)(endog, exog, fixed=fixed, **given)
 
     def _make_results(
         self, theta: FloatArray, cov_type: str, convergence: Convergence | None
@@ -406,7 +404,7 @@ class LinearRNN(LikelihoodModel):
         conditional = self._likelihood.regression is not None
         if not conditional or self.layout.restricted or "exog" in self._table.obs_terms:
             return None
-        arrays = least_squares(self._y, self._form.lags, TRENDS[self.trend], self._x_state)
+        arrays = self._likelihood.least_squares(TRENDS[self.trend])
         return None if arrays is None else self._table.read(arrays)
 
     def _starting_points(self, rng: np.random.Generator, number: int) -> list[StartPoint]:
@@ -456,11 +454,12 @@ class LinearRNN(LikelihoodModel):
             progress=progress,
             polish=max(3, len(starts) // 4),
         )
-        climbs = [replace(state, theta=self._normalised(state.theta)) for state in climbs]
-        best = max(climbs, key=lambda state: state.llf)
-        end = [StartPoint(best.label, best.theta)]
+        climbs, best = endings.normalised(
+            climbs, starts[0], self._normalised, atlas.regular, self._psi, self._objective()
+        )
+        end = [StartPoint(climbs[best].label, climbs[best].theta)]
         outcome = super()._search(end, method, 1 if stopped else maxiter, progress, 1)
-        return charts.with_climbs(outcome, climbs, self._psi, began, method, stopped)
+        return endings.with_climbs(outcome, climbs, best, self._psi, began, method, stopped)
 
     def _atlas(self) -> charts.Atlas | None:
         """Local coordinates, where no restriction is tied to the echelon ones."""
@@ -496,4 +495,4 @@ class LinearRNN(LikelihoodModel):
         return self.layout.expand(self.layout.reduce(calm))
 
     def _boundary(self, theta: FloatArray) -> tuple[str, ...]:
-        return points.boundary_words(self._form, theta, self._y, self.endog.names)
+        return points.boundary_words(self._form, theta, self._y, self._x_state, self.endog.names)

@@ -40,6 +40,9 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 NEAR_BORDER = 0.995
+NEAR_SINGULAR = 1e-8
+NO_MEMORY = 1e-6
+NO_NOISE = 100.0
 _LINEAR = frozenset({"W_x", "D", "b_y", "b_y_trend"})
 _DYNAMIC = frozenset({"W_h", "K"})
 
@@ -195,7 +198,11 @@ def calmer(table: CellTable, theta: FloatArray, kronecker: tuple[int, ...]) -> F
 
 
 def boundary_words(
-    form: Form, theta: FloatArray, y: FloatArray, names: tuple[str, ...]
+    form: Form,
+    theta: FloatArray,
+    y: FloatArray,
+    x_state: FloatArray | None,
+    names: tuple[str, ...],
 ) -> tuple[str, ...]:
     """Say which roots or variances sit at the border of the admissible region."""
     table = form.table
@@ -210,10 +217,54 @@ def boundary_words(
         near = closed[np.abs(closed - 1.0) < 1.0 - NEAR_BORDER]
         if near.size:
             words.append(f"a moving average root (of W_h - K V) has modulus {near[0]:.4f}")
+    if form.name != "leaky":
+        words += _singular(table.array(full, "state_cov"), names)
     if form.name == "leaky":
-        for i, name in enumerate(names):
-            label = f"obs_cov[{name},{name}]"
-            small = table.array(full, "obs_cov")[i, i] < 1e-6 * float(np.nanvar(y[:, i]))
-            if label in table.names and small:
-                words.append(f"{label} is zero but for rounding")
+        words += _leaky_words(form, full, y, x_state, names)
     return tuple(words)
+
+
+def _leaky_words(
+    form: Form,
+    full: FloatArray,
+    y: FloatArray,
+    x_state: FloatArray | None,
+    names: tuple[str, ...],
+) -> list[str]:
+    """Words about units without memory or noise, and outputs without noise."""
+    table, words = form.table, []
+    roots = np.diag(table.array(full, "transition"))
+    for j in range(table.k_states - 2 * form.pairs):
+        label = f"W_h[h{j + 1},h{j + 1}]"
+        if label in table.names and roots[j] < NO_MEMORY:
+            words.append(f"{label} is at its boundary, zero: unit h{j + 1} has no memory")
+    if x_state is not None:
+        driven = x_state.std(axis=0) @ np.abs(table.array(full, "C_state"))
+        for unit in np.flatnonzero(driven * np.sqrt(1.0 - np.minimum(roots**2, 1.0)) > NO_NOISE):
+            words.append(
+                f"the noise of unit h{unit + 1} vanishes beside its input (its V goes to zero, its "
+                "W_x has no bound): use exog_enters='output', or form='innovations'"
+            )
+    way = ": use obs_noise='none'" if len(names) == 1 else ""
+    for i, name in enumerate(names):
+        label = f"obs_cov[{name},{name}]"
+        small = table.array(full, "obs_cov")[i, i] < 1e-6 * float(np.nanvar(y[:, i]))
+        if label in table.names and small:
+            words.append(f"{label} is at its boundary, zero{way}")
+    return words
+
+
+def _singular(cov: FloatArray, names: tuple[str, ...]) -> list[str]:
+    """Words about a covariance of errors that is nearly singular, with the combination."""
+    scale = np.sqrt(np.diag(cov))
+    if not np.isfinite(cov).all() or not (scale > 0.0).all():
+        return []
+    values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
+    if values[0] > NEAR_SINGULAR:
+        return []
+    loud = [n for n, weight in zip(names, vectors[:, 0], strict=True) if abs(weight) > 0.1]
+    return [
+        f"the covariance of the outputs is nearly singular (smallest eigenvalue of its "
+        f"correlations {max(values[0], 0.0):.1g}: a combination of {', '.join(loud)} has hardly "
+        "an error; use fewer states or outputs)"
+    ]

@@ -43,10 +43,13 @@ FITS: dict[str, Callable[[], Any]] = {
     "innovations, restricted": lambda: _linear(1, k_states=2, fixed={"K[h2,cpi]": 0.1}),
     "innovations, known start": lambda: _linear(1, k_states=1, initial="known", trend="n"),
     "observed": lambda: _linear(2, k_states=2, form="observed"),
+    "diffuse, inputs, gaps": lambda: _linear(
+        2, 1, k_states=2, initial="diffuse", gaps=((0, 0), (0, 1), (40, 0), (41, 1))
+    ),
     "observed, diffuse": lambda: _linear(2, k_states=4, form="observed", initial="diffuse"),
     "leaky": lambda: _linear(2, k_states=1, form="leaky"),
-    "leaky, diffuse, gaps": lambda: _linear(
-        2, 1, k_states=1, form="leaky", initial="diffuse", gaps=((0, 1), (40, 0), (41, 1))
+    "leaky, known start, gaps": lambda: _linear(
+        2, 1, k_states=1, form="leaky", initial="known", gaps=((0, 1), (40, 0), (41, 1))
     ),
     "leaky, later rows": lambda: _linear(2, k_states=1, form="leaky").append(
         np.full((3, 2), np.nan)

@@ -317,8 +317,10 @@ def test_refit():
     other = res.apply(res.model.endog.values[:60, 0], refit=True, cov_type="opg")
     assert other.cov_type == "opg"
     assert other.convergence.converged
-    with pytest.raises(SpecificationError, match="refit=True only; got cov_type"):
-        res.append(later, cov_type="opg")
+    for move in (res.append, res.apply):
+        rule = f"^{move.__name__}: options of fit are used with refit=True only; got cov_type"
+        with pytest.raises(SpecificationError, match=rule):
+            move(later, cov_type="opg")
     with pytest.raises(SpecificationError, match="keep their parameters"):
         res.extend(later).model.fit()
 

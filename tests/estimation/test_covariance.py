@@ -187,3 +187,23 @@ def test_delta_method_marks_only_what_depends_on_the_unknown():
     found = delta_method([[2.0, 0.0], [1.0, 1.0]], cov)
     assert found[0, 0] == pytest.approx(0.16)
     assert np.isnan(found[1]).all()
+
+
+def test_differences_that_overflow_are_skipped_without_a_warning():
+    """A score of opposite huge values on the two sides: shorter steps, else NaN."""
+
+    def score(x):
+        return np.array([1e308 * np.sign(x[0]) if abs(x[0]) > 1e-3 else -2.0 * x[0]])
+
+    np.testing.assert_allclose(hessian_from_score(score, [0.0], scale=[1.0]), [[-2.0]], rtol=1e-9)
+    wall = hessian_from_score(lambda x: 1e308 * np.sign(x), [0.0], scale=[1.0])
+    assert np.isnan(wall).all()
+
+
+def test_a_variance_at_its_boundary_is_named():
+    hessian = np.diag([-2.0, np.nan])
+    found = covariance("oim", hessian=hessian, names=["V[y,h1]", "obs_cov[y,y]"])
+    assert "obs_cov[y,y] at the boundary" in found.message
+    assert "obs_noise='none'" in found.message
+    other = covariance("oim", hessian=hessian, names=["V[y,h1]", "V[y,h2]"])
+    assert "the Hessian could not be computed there" in other.message

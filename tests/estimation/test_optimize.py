@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from rnnstats.errors import SpecificationError
-from rnnstats.estimation import METHODS, assess, maximize
+from rnnstats.estimation import METHODS, assess, maximize, optimize
 from rnnstats.estimation.certificate import examine
 from rnnstats.estimation.optima import tabulate
+from rnnstats.estimation.optimize import _best
 from rnnstats.estimation.trust_region import Climb
 
 EVERY = [m for m in METHODS if m != "scoring"]
@@ -379,3 +381,46 @@ def test_clear_errors():
         maximize(problem, np.zeros(0))
     with pytest.raises(SpecificationError, match="must be finite at the point"):
         assess(lambda p: (-math.inf, p), np.zeros(2))
+
+
+def _ended(start, llf, status):
+    state = Climb(start, np.zeros(1), llf, np.zeros(1), np.ones(1), np.eye(1))
+    state.status = status
+    return state
+
+
+def test_rounding_is_no_reason_to_prefer_a_climb_that_did_not_converge():
+    higher = _ended(0, -605.4119453838205, "stalled")
+    settled = _ended(1, -605.4119453838205 - 5e-6, "converged")
+    assert _best([higher, settled]) is settled
+    assert _best([higher, _ended(1, -605.5, "converged")]) is higher
+
+
+def test_another_converged_climb_is_taken_where_the_examination_refutes_the_first(monkeypatch):
+    """Two peaks of one height; what is said of the first is that it curves upwards."""
+    examined = optimize.certify
+
+    def refuting(problem, state):
+        found = examined(problem, state)
+        return replace(found, negative=1) if state.start == 0 else found
+
+    def objective(x):
+        return -(x[0] ** 2) * (x[0] - 4.0) ** 2, np.array([-4 * x[0] * (x[0] - 2) * (x[0] - 4)])
+
+    monkeypatch.setattr(optimize, "certify", refuting)
+    outcome = maximize(objective, [[0.0], [3.9]])
+    assert outcome.convergence.converged
+    assert outcome.psi[0] == pytest.approx(4.0)
+
+
+def test_a_fall_of_the_likelihood_is_never_taken_for_a_gain():
+    """Next to a cliff the slopes promise a little gain; the value says what happened."""
+
+    def objective(x):
+        off = float(x[0] - 1.0)
+        if off > 0.0:
+            return -1e25, np.array([1e-8])
+        return -1e3 - 1e-9 * off**2 + 1e-8 * off, np.array([1e-8 - 2e-9 * off])
+
+    outcome = maximize(objective, [0.999], information=lambda x: np.array([[2e-9]]), maxiter=50)
+    assert outcome.llf > -1e3 - 1e-6

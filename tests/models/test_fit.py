@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from models.linear_cases import FORMS, options, series
 
+from rnnstats import datasets
 from rnnstats.errors import ConvergenceWarning
 from rnnstats.models.charts import Chart
 from rnnstats.models.linear import LinearRNN
@@ -207,3 +208,79 @@ def test_an_interrupt_returns_the_best_point_so_far(monkeypatch, calls):
     assert record.message.startswith("interrupted")
     assert results.llf >= max(row.start_llf for row in record.optima)
     assert results.llf == pytest.approx(max(row.llf for row in record.optima), abs=1e-6)
+
+
+def _nearly_collinear() -> np.ndarray:
+    y = series(2, 80, seed=1)
+    return np.column_stack([y[:, 0], y[:, 0] + 1e-6 * y[:, 1]])
+
+
+def _never_together(rows: slice) -> np.ndarray:
+    y = series(2, 80, seed=2)
+    other = np.ones(80, dtype=bool)
+    other[rows] = False
+    y[rows, 0] = np.nan
+    y[other, 1] = np.nan
+    return y
+
+
+@pytest.mark.parametrize("k_states", [2, 3])
+@pytest.mark.parametrize(
+    "y", [_nearly_collinear(), _never_together(slice(0, 80, 2)), _never_together(slice(0, 40))]
+)
+def test_a_nearly_singular_covariance_is_a_result_with_words(y: np.ndarray, k_states: int) -> None:
+    """No exception and no RuntimeWarning; where the maximum is at the border it is said."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        results = LinearRNN(y, k_states=k_states).fit(maxiter=60)
+        assert results.bse.shape == results.params.shape
+    assert np.isfinite(results.llf)
+    assert results.llf >= results.starts["start_llf"].max()
+    correlation = results.params["obs_cov[y2,y1]"] / np.sqrt(
+        results.params["obs_cov[y1,y1]"] * results.params["obs_cov[y2,y2]"]
+    )
+    said = any("outputs is nearly singular" in words for words in results.convergence.boundary)
+    assert said == (1.0 - abs(correlation) <= 1e-8)
+
+
+def test_a_small_sample_whose_covariance_degenerates_returns() -> None:
+    """More parameters than the rows can tell: the best climb ends where Cholesky fails."""
+    rng = np.random.default_rng(11)
+    y = rng.standard_normal((15, 3)).cumsum(axis=0)
+    model = LinearRNN(y, rng.standard_normal((15, 1)), k_states=4, exog_enters="both", trend="ct")
+    with pytest.warns(ConvergenceWarning):
+        results = model.fit(cov_type="none", maxiter=100)
+    assert any("nearly singular" in words for words in results.convergence.boundary)
+
+
+def test_a_driven_unit_without_noise_is_named() -> None:
+    rng = np.random.default_rng(1)
+    x, h = rng.standard_normal(150), np.zeros(150)
+    for t in range(1, 150):
+        h[t] = 0.8 * h[t - 1] + x[t]
+    with pytest.warns(ConvergenceWarning):
+        results = LinearRNN(h + rng.standard_normal(150), x, form="leaky").fit(cov_type="none")
+    assert any("noise of unit h1 vanishes" in words for words in results.convergence.boundary)
+
+
+def test_a_unit_without_memory_is_named() -> None:
+    """White noise with a common factor: the unit's root is zero, the factor is not."""
+    rng = np.random.default_rng(8)
+    factor = rng.standard_normal(200)
+    factor[1:] -= 0.5 * factor[:-1]
+    y = np.outer(factor, [2.0, 1.0]) + rng.standard_normal((200, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        results = LinearRNN(y, form="leaky", k_states=1).fit(cov_type="none")
+    assert any("has no memory" in words for words in results.convergence.boundary)
+
+
+def test_a_variance_at_zero_is_said_to_be_there() -> None:
+    model = LinearRNN(
+        datasets.sunspots(), form="leaky", k_states=3, structure={"pairs": 1}, obs_noise="diagonal"
+    )
+    with pytest.warns(ConvergenceWarning, match=r"at the boundary .*obs_noise='none'"):
+        results = model.fit()
+        assert results.bse.isna().sum() == 1
+    words = "obs_cov[sunspots,sunspots] is at its boundary, zero: use obs_noise='none'"
+    assert words in results.convergence.boundary

@@ -10,22 +10,26 @@ import pandas as pd
 import pytest
 from models.linear_cases import FORMS, options, series, slope
 
-from rnnstats.errors import SpecificationError
+from rnnstats.errors import DataError, SpecificationError
 from rnnstats.models.linear import LinearRNN
 
 TRENDS_AND_INPUTS = (("c", None), ("ct", "both"), ("n", "output"), ("c", "state"))
-COMBINATIONS = list(
-    itertools.product(FORMS, (1, 2), ("stationary", "diffuse", "known"), (False, True))
-)
+PRODUCT = list(itertools.product(FORMS, (1, 2), ("stationary", "diffuse", "known"), (False, True)))
+COMBINATIONS = [
+    pick for pick in PRODUCT if pick[2] != "diffuse" or FORMS[pick[0]].get("form") != "leaky"
+]
 
 
 @pytest.mark.parametrize(("case", "p", "initial", "gaps"), COMBINATIONS)
 def test_score_is_the_derivative(case: str, p: int, initial: str, gaps: bool) -> None:
     pick = (case, p, initial, gaps)
-    trend, enters = TRENDS_AND_INPUTS[COMBINATIONS.index(pick) % len(TRENDS_AND_INPUTS)]
+    trend, enters = TRENDS_AND_INPUTS[PRODUCT.index(pick) % len(TRENDS_AND_INPUTS)]
     x = None if enters is None else np.random.default_rng(5).standard_normal((60, 2))
+    y = series(p, gaps=gaps)
+    if gaps and initial == "diffuse":
+        y[0] = np.nan  # and y[1] is: the start is at the third row
     model = LinearRNN(
-        series(p, gaps=gaps),
+        y,
         x,
         trend=trend,
         exog_enters=enters or "state",
@@ -108,6 +112,55 @@ def test_unit_roots_are_admissible_with_a_diffuse_start() -> None:
     model = LinearRNN(np.cumsum(series(1)), trend="n", initial="diffuse")
     assert math.isfinite(model.loglike([1.0, 0.7, 2.0]))
     assert LinearRNN(series(1), trend="n").loglike([1.0, 0.7, 2.0]) == -math.inf
+
+
+@pytest.mark.parametrize("trend", ["c", "ct"])
+@pytest.mark.parametrize("case", ["VARMA(1,1)", "one state more", "VAR(2)"])
+def test_a_diffuse_start_is_at_the_first_observed_row(case: str, trend: str) -> None:
+    """Rows before the first observation are as if they were not there, even at det W_h = 0."""
+    y = series(2)
+    late = np.vstack([np.full((3, 2), np.nan), y])
+    kw = {**options(case, 2), "trend": trend, "initial": "diffuse"}
+    short, long = LinearRNN(y, **kw), LinearRNN(late, **kw)
+    params = short.start_params.copy()
+    shifted = params.copy()  # the same line, t counted from three rows earlier
+    if trend == "ct":
+        for name in ("y1", "y2"):
+            shifted[f"b_y[{name}]"] -= 3.0 * params[f"b_y_trend[{name}]"]
+    assert long.loglike(shifted) == pytest.approx(short.loglike(params), rel=1e-12)
+    rows = long.loglikeobs(shifted)
+    np.testing.assert_array_equal(rows[:3], 0.0)
+    np.testing.assert_allclose(rows[3:], short.loglikeobs(params), rtol=1e-9)
+    assert long.score_obs(shifted).shape == (63, len(params))
+    for name in params.index[[label.startswith("W_h[") for label in params.index]]:
+        params[name] = shifted[name] = 0.0
+    assert long.loglike(shifted) == pytest.approx(short.loglike(params), rel=1e-12)
+
+
+def test_differences_with_a_diffuse_start_have_a_regular_maximum() -> None:
+    """`.diff()` leaves an empty first row: the fit must not run to a singular W_h."""
+    rng = np.random.default_rng(3)
+    y, e = np.zeros((80, 2)), rng.standard_normal((80, 2))
+    for t in range(1, 80):
+        y[t] = np.array([[0.3, 0.1], [0.0, 0.2]]) @ y[t - 1] + e[t]
+    late = y.copy()
+    late[0] = np.nan
+    for trend in ("c", "ct"):
+        kw = {"form": "observed", "initial": "diffuse", "trend": trend}
+        fit, plain = LinearRNN(late, **kw).fit(), LinearRNN(y[1:], **kw).fit()
+        assert fit.llf == pytest.approx(plain.llf, rel=1e-12)
+        assert fit.convergence.method == "closed form"
+        np.testing.assert_allclose(fit.params.iloc[:4], plain.params.iloc[:4], rtol=1e-9)
+
+
+def test_diffuse_starts_without_a_bound_are_refused() -> None:
+    y = series(2)
+    y[1, 0] = np.nan
+    with pytest.raises(DataError, match=r"must be complete; got a gap at t = 2"):
+        LinearRNN(y, form="observed", k_states=4, initial="diffuse")
+    LinearRNN(y, form="observed", k_states=2, initial="diffuse")
+    with pytest.raises(SpecificationError, match=r"not for form='leaky'"):
+        LinearRNN(y, form="leaky", initial="diffuse")
 
 
 def test_params_by_name_in_any_order_and_by_position() -> None:

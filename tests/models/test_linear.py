@@ -188,3 +188,60 @@ def test_simulation_of_a_series_is_a_series() -> None:
     drawn = model.simulate(model.start_params, 4, rng=0)
     assert isinstance(drawn, pd.Series)
     assert drawn.name == "cpi"
+
+
+def test_repr_is_one_line() -> None:
+    assert repr(LinearRNN(Y2)) == "LinearRNN(innovations, 2 states, outputs: y1, y2; 60 rows)"
+    with_inputs = repr(LinearRNN(Y1, X, form="leaky"))
+    assert with_inputs == "LinearRNN(leaky, 1 state, outputs: y; inputs: x1, x2; 60 rows)"
+
+
+def test_clone_neither_drops_nor_adds_inputs() -> None:
+    with pytest.raises(SpecificationError, match=r"inputs x1, x2; got no exog\. Give their rows"):
+        LinearRNN(Y2, X).clone(Y2)
+    with pytest.raises(SpecificationError, match=r"has no inputs; got exog\. Leave it out"):
+        LinearRNN(Y2).clone(Y2, X)
+
+
+@pytest.mark.parametrize("jobs", [0, "a", -3, 1.5])
+def test_number_of_processes_is_checked(jobs: object) -> None:
+    with pytest.raises(SpecificationError, match="n_jobs must be"):
+        LinearRNN(Y1).fit(n_jobs=jobs)
+
+
+@pytest.mark.parametrize("params", [["a", "b", "c", "d"], {"K": 1.0}, "a", object()])
+def test_params_that_are_no_numbers_are_refused(params: Any) -> None:
+    model = LinearRNN(Y1)
+    with pytest.raises(SpecificationError, match="params must be numbers; got"):
+        model.loglike(params)
+    with pytest.raises(SpecificationError, match="params must be numbers; got"):
+        model.fit(start_params=params)
+
+
+def test_restrictions_may_be_a_series_and_nothing_else_but_a_mapping() -> None:
+    held = pd.Series({"K[h1,y1]": 0.1})
+    assert LinearRNN(Y2, fixed=held).layout.fixed == {"K[h1,y1]": 0.1}
+    assert LinearRNN(Y2).with_fixed(held).layout.fixed == {"K[h1,y1]": 0.1}
+    for wrong in ([1.0], "K[h1,y1]", 3):
+        with pytest.raises(SpecificationError, match="fixed must be a mapping"):
+            LinearRNN(Y2, fixed=wrong)
+        with pytest.raises(SpecificationError, match="fixed must be a mapping"):
+            LinearRNN(Y2).with_fixed(wrong)
+
+
+@pytest.mark.parametrize(
+    ("exog", "words"),
+    [
+        (np.ones((5, 3)), r"shape \(5, 2\); got shape \(5, 3\)"),
+        (np.ones((4, 2)), r"shape \(5, 2\); got shape \(4, 2\)"),
+        (np.full((5, 2), np.nan), "got NaN or inf in it"),
+        ("a", "exog must be numbers"),
+    ],
+)
+def test_inputs_of_a_simulation_are_checked(exog: Any, words: str) -> None:
+    model = LinearRNN(Y2, X)
+    with pytest.raises(SpecificationError, match=words):
+        model.simulate(model.start_params, 5, exog=exog)
+    plain = LinearRNN(Y2)
+    with pytest.raises(SpecificationError, match="the model has no inputs"):
+        plain.simulate(plain.start_params, 5, exog=exog)
