@@ -13,7 +13,16 @@ import pandas as pd
 
 from rnnstats.errors import DataError, SpecificationError
 
-__all__ = ["Side", "check_index", "continuation", "count_gaps", "frequency", "label", "position"]
+__all__ = [
+    "Side",
+    "check_index",
+    "continuation",
+    "count_gaps",
+    "frequency",
+    "label",
+    "position",
+    "way_to_time",
+]
 
 Side = Literal["start", "end"]
 
@@ -160,7 +169,43 @@ def continuation(index: pd.Index, steps: int) -> pd.Index | None:
     return further
 
 
-def position(index: pd.Index, key: object, *, side: Side, caller: str, allow_future: bool) -> int:
+def way_to_time(index: pd.Index) -> str:
+    """Say how an index without continuation gets one.
+
+    Parameters
+    ----------
+    index : pandas.Index
+        A checked index for which `continuation` gives None.
+
+    Returns
+    -------
+    str
+        A sentence for the end of a message.
+    """
+    if isinstance(index, pd.DatetimeIndex):
+        if len(index) < 3:
+            return "Set index.freq, or give a PeriodIndex."
+        return (
+            "If rows are missing, put them in with asfreq, such as asfreq('MS') for months; else "
+            "give a PeriodIndex."
+        )
+    if _is_number(index) or isinstance(index, pd.TimedeltaIndex):
+        return "If rows are missing, put them in with reindex; else give a PeriodIndex."
+    held = {"string": "text", "date": "date objects", "datetime": "date objects"}
+    kind = held.get(index.inferred_type, "of no type of time")
+    way = "pd.PeriodIndex(index, freq='Q')" if "Q" in str(index[0]) else "pd.to_datetime(index)"
+    return f"Its labels are {kind}: if they stand for time, use index = {way}."
+
+
+def position(
+    index: pd.Index,
+    key: object,
+    *,
+    side: Side,
+    caller: str,
+    allow_future: bool,
+    name: str | None = None,
+) -> int:
     """Give the row at which a key lies, in the sample or after it.
 
     A whole number is a row (negative: from the end), except on an index of numbers, where it
@@ -175,11 +220,13 @@ def position(index: pd.Index, key: object, *, side: Side, caller: str, allow_fut
         What to find. A text such as "1990" on quarterly data means its first quarter as a
         start and its last quarter as an end.
     side : {"start", "end"}
-        Which end of a longer period is meant; also the argument's name in messages.
+        Which end of a longer period is meant.
     caller : str
         Class or function that the user called.
     allow_future : bool
         Whether rows after the sample are allowed.
+    name : str, optional
+        The argument's name in messages; default `side`.
 
     Returns
     -------
@@ -199,16 +246,16 @@ def position(index: pd.Index, key: object, *, side: Side, caller: str, allow_fut
     elif not isinstance(key, (bool, np.bool_)) and key is not None:
         row = _row_of_number(index, key) if _is_number(index) else _row_of_label(index, key)
     if row is None or (row >= len(index) and not allow_future):
-        raise _outside(index, key, side=side, caller=caller, allow_future=allow_future)
+        raise _outside(index, key, name=name or side, caller=caller, allow_future=allow_future)
     return row
 
 
 def _outside(
-    index: pd.Index, key: object, *, side: Side, caller: str, allow_future: bool
+    index: pd.Index, key: object, *, name: str, caller: str, allow_future: bool
 ) -> SpecificationError:
     """Make the error of a key that has no row."""
     where = f"{label(index, 0)} to {label(index, -1)}"
-    rule = f"{side} must lie in the index ({where}){' or after it' if allow_future else ''}"
+    rule = f"{name} must lie in the index ({where}){' or after it' if allow_future else ''}"
     hint = f"Rows are numbered 0 to {len(index) - 1}, or -{len(index)} to -1 from the end."
     if _is_number(index):
         hint = "Whole numbers are labels here, or negative to count from the end."
@@ -219,9 +266,12 @@ def _outside(
     elif isinstance(index, pd.DatetimeIndex) and allow_future:
         freq = frequency(index)
         if freq is None:
-            hint = "Its dates follow no frequency, so later ones have no row: " + hint
+            way = way_to_time(index)
+            hint = f"Its dates follow no frequency, so later ones have no row. {way} {hint}"
         else:
             hint = f"Its frequency is {freq.freqstr}. {hint}"
+    elif allow_future and continuation(index, 1) is None:
+        hint = f"{hint} {way_to_time(index)}"
     return SpecificationError(f"{caller}: {rule}; got {_shown(key)}. {hint}")
 
 

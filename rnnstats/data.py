@@ -5,7 +5,6 @@ Everything behind this door sees float64 arrays with one row a period and NaN fo
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,8 +13,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnnstats._checks import check_int
-from rnnstats._index import Side, check_index, continuation, count_gaps, label, position
+from rnnstats._checks import check_int, warn
+from rnnstats._index import (
+    Side,
+    check_index,
+    continuation,
+    count_gaps,
+    label,
+    position,
+    way_to_time,
+)
 from rnnstats._table import (
     Floats,
     Table,
@@ -103,12 +110,11 @@ class Endog:
             )
         gaps = count_gaps(table.index)
         if gaps:
-            warnings.warn(
+            warn(
                 f"{caller}: the index skips {gaps} of the periods between {label(table.index, 0)} "
                 f"and {label(table.index, -1)}; rows are taken as equally spaced. To have the "
                 f"skipped periods as missing observations, reindex endog to all of them.",
                 IndexWarning,
-                stacklevel=3,
             )
         return cls(table.values, table.names, table.index, table.is_series, table.has_index)
 
@@ -189,16 +195,21 @@ class Endog:
         further = continuation(self.index, steps)
         if further is not None:
             return further
-        warnings.warn(
+        warn(
             f"the index has neither a frequency nor a constant step after {label(self.index, -1)}; "
-            f"future rows are numbered from {self.nobs}. Set index.freq, or give a PeriodIndex.",
+            f"future rows are numbered from {self.nobs}. {way_to_time(self.index)}",
             IndexWarning,
-            stacklevel=2,
         )
         return pd.RangeIndex(self.nobs, self.nobs + steps)
 
     def location(
-        self, key: object, *, caller: str, side: Side = "start", allow_future: bool = True
+        self,
+        key: object,
+        *,
+        caller: str,
+        side: Side = "start",
+        allow_future: bool = True,
+        name: str | None = None,
     ) -> int:
         """Give the row at which a key lies, in the sample or after it.
 
@@ -212,9 +223,11 @@ class Endog:
         caller : str
             Class or function that the user called, for messages.
         side : {"start", "end"}, default "start"
-            Which argument this is.
+            Which end of a longer period is meant.
         allow_future : bool, default True
             Whether a row after the sample is allowed.
+        name : str, optional
+            The argument's name, for messages; default `side`.
 
         Returns
         -------
@@ -226,7 +239,9 @@ class Endog:
         SpecificationError
             If the key is not in the index, nor after it where that is allowed.
         """
-        return position(self.index, key, side=side, caller=caller, allow_future=allow_future)
+        return position(
+            self.index, key, side=side, caller=caller, allow_future=allow_future, name=name
+        )
 
     def extended_with(self, new: object, *, caller: str = "append") -> Endog:
         """Append rows.
@@ -263,9 +278,11 @@ class Endog:
         if isinstance(new, pd.DataFrame) and not self.is_series:
             rows = rows[:, match_columns(later.names, self.names, what="endog", caller=caller)]
         elif rows.shape[1] != self.k_endog:
+            one = self.k_endog == 1
             raise DataError(
-                f"{caller}: endog must have the {self.k_endog} columns of the sample "
-                f"({listed(self.names)}); got {rows.shape[1]}."
+                f"{caller}: endog must have the {self.k_endog} column{'' if one else 's'} of the "
+                f"sample ({listed(self.names)}); got {rows.shape[1]}. Give "
+                f"{'it alone' if one else 'all of them'}, missing values as NaN."
             )
         if later.has_index:
             self._check_continues(later.index, caller=caller)

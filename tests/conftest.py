@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +38,12 @@ _prefer_installed_package()
 
 import rnnstats  # noqa: E402  (only now is it the right one)
 
+COMPILED = importlib.util.find_spec("rnnstats.kernels._core") is not None
+WITHOUT_CORE = (
+    "without the compiled core this test takes long: it runs the same Python code over the "
+    "kernels' twins, which have tests of their own"
+)
+
 settings.register_profile(
     "rnnstats",
     settings.get_profile("ci" if os.environ.get("CI") else "default"),
@@ -51,10 +58,34 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore::rnnstats.errors.CompiledCoreWarning")
 
 
+def _needs_core() -> dict[str, list[str]]:
+    """Read which tests are left out without the compiled core: patterns of names by file."""
+    patterns: dict[str, list[str]] = {}
+    for line in (ROOT / "tests" / "needs_core.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            file, name = line.split("::")
+            patterns.setdefault(file, []).append(name)
+    return patterns
+
+
+def _names(pattern: str, test: str) -> bool:
+    """Say whether a pattern means a test: all of its parameters if it has no bracket."""
+    words = ".*".join(re.escape(part) for part in pattern.split("*"))
+    return re.fullmatch(words if "[" in pattern else words + r"(\[.*)?", test) is not None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Without the compiled core, skip the tests that would take minutes; see needs_core.txt."""
+    listed = {} if COMPILED else _needs_core()
+    for item in items:
+        file = item.path.relative_to(ROOT).as_posix()
+        if any(_names(pattern, item.name) for pattern in listed.get(file, ())):
+            item.add_marker(pytest.mark.skip(reason=WITHOUT_CORE))
+
+
 def pytest_report_header() -> str:
     """Say which copy of the package is tested."""
-    compiled = importlib.util.find_spec("rnnstats.kernels._core") is not None
-    core = "with" if compiled else "WITHOUT"
+    core = "with" if COMPILED else "WITHOUT"
     return (
         f"rnnstats {rnnstats.__version__}: {Path(rnnstats.__file__).parent}, {core} compiled core"
     )

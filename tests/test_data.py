@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import decimal
 import fractions
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rnnstats import LinearRNN
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import DataError, IndexWarning, SpecificationError
 
@@ -425,6 +427,36 @@ def test_future_index_is_numbered_where_nothing_says_what_follows(index):
     assert result.equals(pd.RangeIndex(len(index), len(index) + 2))
 
 
+@pytest.mark.parametrize(
+    ("index", "way"),
+    [
+        (pd.Index(["2000-01-01", "2000-01-02"]), "labels are text: .* = pd.to_datetime(index)."),
+        (pd.Index(["1990Q1", "1990Q2"]), "labels are text: .* = pd.PeriodIndex(index, freq='Q')."),
+        (pd.Index([datetime.date(2000, 1, 1)]), "are date objects: .* = pd.to_datetime(index)."),
+        (pd.Index(["a", 1], dtype=object), "labels are of no type of time: "),
+        (pd.DatetimeIndex(["2000-01-01", "2000-02-01", "2000-04-01"]), r"missing.*asfreq('MS')"),
+        (pd.DatetimeIndex(["2000-01-01", "2000-02-01"]), "Set index.freq"),
+        (pd.Index([1, 2, 4]), "reindex"),
+    ],
+)
+def test_an_index_that_says_nothing_about_what_follows_gets_a_way_out(index, way):
+    pattern = re.escape(way).replace(r"\.\*", ".*")
+    with pytest.warns(IndexWarning, match=pattern) as told:
+        at(index).future_index(2)
+    assert told[0].filename == __file__
+    with pytest.raises(SpecificationError, match=pattern):
+        at(index).location("2100-01-01", caller="predict")
+
+
+def test_the_way_out_is_one():
+    for made in (
+        pd.to_datetime(pd.Index([datetime.date(2000, month, 1) for month in (1, 2, 3)])),
+        pd.to_datetime(pd.Index(["2000-01-01", "2000-02-01", "2000-03-01"])),
+        pd.PeriodIndex(pd.Index(["1990Q1", "1990Q2"]), freq="Q"),
+    ):
+        assert isinstance(at(made).future_index(1), (pd.DatetimeIndex, pd.PeriodIndex))
+
+
 @pytest.mark.parametrize("steps", [-1, 1.0, "2", True])
 def test_future_index_refuses(steps):
     with pytest.raises(SpecificationError, match="steps must be"):
@@ -616,8 +648,13 @@ def test_appended_columns_are_matched_by_name():
     np.testing.assert_array_equal(endog.extended_with(new).values[2:], [[NAN, NAN], [5, NAN]])
     with pytest.raises(DataError, match=r"^append: endog must have .* got 'b', without 'a'"):
         endog.extended_with(new[["b"]])
-    with pytest.raises(DataError, match=r"must have the 2 columns of the sample .* got 1"):
+    with pytest.raises(
+        DataError, match=r"must have the 2 columns of the sample .* got 1\. Give all of them, mis"
+    ):
         endog.extended_with([1, 2])
+    one = Endog.from_input([1.0, 2.0])
+    with pytest.raises(DataError, match=r"the 1 column of the sample \('y'\); got 3\. Give it"):
+        one.extended_with(np.ones((2, 3)))
 
 
 def test_appended_index_must_continue():
@@ -634,3 +671,16 @@ def test_appended_index_must_continue():
     with pytest.warns(IndexWarning, match="future rows are numbered from 2"):
         irregular.extended_with([1.0])
     assert list(Endog.from_input([1, 2]).extended_with([3]).index) == [0, 1, 2]
+
+
+def test_a_warning_names_the_line_that_called_the_package():
+    """The outermost call counts, whatever lies between it and the warning."""
+    skipping = pd.Series([1.0, 2.0, 4.0], index=QUARTERS[[0, 1, 3]])
+    for call in (
+        lambda: Endog.from_input(skipping),
+        lambda: LinearRNN(skipping, k_states=1),
+        lambda: [LinearRNN(one, k_states=1) for one in (skipping,)],
+    ):
+        with pytest.warns(IndexWarning) as told:
+            call()
+        assert {warning.filename for warning in told} == {__file__}

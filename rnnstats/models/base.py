@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -13,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats._checks import check_bool, check_generator, check_int, check_literal
+from rnnstats._checks import check_bool, check_generator, check_int, check_literal, warn
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
 from rnnstats.estimation.convergence import Convergence, Outcome
@@ -401,9 +400,7 @@ class LikelihoodModel(ABC):
 
     def _finish(self, outcome: Outcome, cov_type: str) -> Any:
         if not outcome.convergence.converged:
-            warnings.warn(
-                f"{self.name}.fit: {outcome.convergence.message}", ConvergenceWarning, stacklevel=3
-            )
+            warn(f"{self.name}.fit: {outcome.convergence.message}", ConvergenceWarning)
         theta = self.layout.expand(self.transform.to_natural(outcome.psi))
         return self._make_results(self._normalised(theta), cov_type, outcome.convergence)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import cached_property
@@ -13,6 +12,7 @@ import pandas as pd
 from scipy import stats
 
 from rnnstats import _compat
+from rnnstats._checks import warn
 from rnnstats.errors import ConvergenceWarning
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType
 from rnnstats.results import tables
@@ -128,7 +128,7 @@ class Results(ABC):
             return given() if callable(given) else given
         estimate = estimate_covariance(self.model, self._theta, self.cov_type)
         if estimate.message:
-            warnings.warn(estimate.message, ConvergenceWarning, stacklevel=3)
+            warn(estimate.message, ConvergenceWarning)
         return estimate
 
     def _cov_array(self) -> FloatArray:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from rnnstats._checks import check_generator, check_int, check_literal
-from rnnstats._index import label
+from rnnstats._checks import check_generator, check_int, check_literal, warn
+from rnnstats._index import continuation, label, way_to_time
 from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.kernels.kalman import kalman_filter
 from rnnstats.kernels.system import StateSpace
@@ -180,12 +179,11 @@ class Forecasts(ABC):
         added = moments.cov.copy()
         added[self.model.nobs :] += parameter_variance(means, layout.reduce(self._theta), cov_free)
         if without and np.isnan(added[self.model.nobs :]).any():
-            warnings.warn(
+            warn(
                 "get_forecast: the forecasts depend on parameters that have no standard error "
                 f"({', '.join(without)}), so that intervals are NaN. Fix these parameters, or use "
                 "uncertainty='plugin'.",
                 ConvergenceWarning,
-                stacklevel=3,
             )
         return Moments(moments.mean, added)
 
@@ -193,12 +191,20 @@ class Forecasts(ABC):
         if not isinstance(steps, DATES):
             hint = "Give the number of rows, or the date of the last one."
             return check_int(steps, name="steps", caller="forecast", minimum=1, hint=hint)
-        last = self.model.endog.location(steps, caller="forecast", side="end")
-        if last < self.model.nobs:
+        endog = self.model.endog
+        try:
+            last = endog.location(steps, caller="forecast", side="end")
+        except SpecificationError:
+            last = -1
+        if last < endog.nobs:
+            way = "Use predict for rows of the sample."
+            if last < 0:
+                known = continuation(endog.index, 1) is not None
+                way = "" if known else f" {way_to_time(endog.index)}"
+                way = f"Write the date as in the index, or give a number of rows.{way}"
             raise SpecificationError(
                 f"forecast: steps must lie past the sample, which ends at "
-                f"{label(self.model.endog.index, -1)}; got {steps!r}. "
-                "Use predict for rows of the sample."
+                f"{label(endog.index, -1)}, or be a number of rows; got {steps!r}. {way}"
             )
         return last - self.model.nobs + 1
 

@@ -353,11 +353,13 @@ class LinearResults(Results, ResidualTests, Forecasts):
 
     # -- other data ---------------------------------------------------------------------------
 
-    def _moved(self, model: StateSpaceModel, refit: bool, options: dict[str, Any]) -> LinearResults:
+    def _moved(
+        self, model: StateSpaceModel, refit: bool, options: dict[str, Any], *, caller: str
+    ) -> LinearResults:
         if not refit:
             if options:
                 raise SpecificationError(
-                    f"refit: options of fit are used with refit=True only; got "
+                    f"{caller}: options of fit are used with refit=True only; got "
                     f"{', '.join(options)}. Add refit=True or leave them out."
                 )
             kept = partial(getattr, self, "covariance")
@@ -394,7 +396,7 @@ class LinearResults(Results, ResidualTests, Forecasts):
         """
         model = appended_model(self.model, endog, exog, caller="append")
         again = check_bool(refit, name="refit", caller="append")
-        return self._moved(model, again, fit_kwargs)
+        return self._moved(model, again, fit_kwargs, caller="append")
 
     def extend(self, endog: Any, exog: Any = None) -> LinearResults:
         """Return results for later rows only, starting from the state at the end of the sample.
@@ -420,7 +422,7 @@ class LinearResults(Results, ResidualTests, Forecasts):
         model: ContinuedModel = continued_model(
             self.model, self._theta, endog, exog, caller="extend"
         )
-        return self._moved(model, False, {})
+        return self._moved(model, False, {}, caller="extend")
 
     def apply(
         self, endog: Any, exog: Any = None, refit: bool = False, **fit_kwargs: Any
@@ -452,4 +454,5 @@ class LinearResults(Results, ResidualTests, Forecasts):
             Inputs for a model without.
         """
         model = applied_model(self.model, endog, exog)
-        return self._moved(model, check_bool(refit, name="refit", caller="apply"), fit_kwargs)
+        again = check_bool(refit, name="refit", caller="apply")
+        return self._moved(model, again, fit_kwargs, caller="apply")

@@ -106,7 +106,7 @@ def window(endog: Endog, start: Any, end: Any, dynamic: Any) -> Window:
         offset = check_int(dynamic, name="dynamic", caller=caller, minimum=0, hint=hint)
         blank = first + offset if offset else None
     else:
-        blank = endog.location(dynamic, caller=caller, side="start")
+        blank = endog.location(dynamic, caller=caller, side="start", name="dynamic")
         if blank < first:
             raise SpecificationError(
                 f"{caller}: dynamic must not lie before start; got row {blank} with start {first}. "

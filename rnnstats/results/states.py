@@ -64,7 +64,7 @@ def state_moments(mean: FloatArray, cov: FloatArray, diffuse: FloatArray | None)
         infinite = np.isinf(np.diagonal(cov, axis1=1, axis2=2))
         return StateMoments(np.where(infinite, np.nan, mean), cov)
     variances = np.diagonal(diffuse, axis1=1, axis2=2)
-    floor = DIFFUSE * max(1.0, float(variances.max()))
+    floor = DIFFUSE * max(1.0, float(np.max(variances)))
     unknown = np.abs(diffuse) > floor
     joined = np.where(unknown, np.copysign(np.inf, diffuse), cov)
     means = np.where(np.diagonal(unknown, axis1=1, axis2=2), np.nan, mean)

@@ -118,8 +118,15 @@ def test_windows_that_make_no_sense():
         res.predict(10, 5)
     with pytest.raises(SpecificationError, match="dynamic must not lie before start"):
         res.predict(10, 20, dynamic="1990Q2")
-    with pytest.raises(SpecificationError, match="steps must lie past the sample"):
+    with pytest.raises(SpecificationError, match=r"steps must lie past the sample.*Use predict"):
         res.forecast("1995Q1")
+    with pytest.raises(SpecificationError, match=r"steps must lie past .* got 'abc'\. Write the"):
+        res.forecast("abc")
+    for wrong in ("1980Q1", "abc"):
+        with pytest.raises(SpecificationError, match=f": dynamic must lie in .* got '{wrong}'"):
+            res.predict(dynamic=wrong)
+        with pytest.raises(SpecificationError, match=f": start must lie in .* got '{wrong}'"):
+            res.predict(wrong)
     with pytest.raises(SpecificationError, match="at least 1"):
         res.forecast(0)
     for wrong in (True, 2.5, None):
@@ -255,7 +262,10 @@ def test_delta_says_when_there_is_no_covariance():
     cov[:2, :2] = np.eye(2) * 1e-3
     lost = CovarianceEstimate(cov, "oim", 2, 4, ("obs_cov[cpi,cpi]", "b_y[cpi]"), "")
     res = LinearResults.from_fit(NoisyAR(endog), THETA, covariance=lost)
-    with pytest.warns(ConvergenceWarning, match=r"no standard error \(obs_cov\[cpi,cpi\], b_y"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"no standard error \(obs_cov\[cpi,cpi\], b_y"
+    ) as told:
         forecast = res.get_forecast(2, uncertainty="delta")
+    assert told[0].filename == __file__
     assert forecast.se_mean.isna().all()
     assert np.isfinite(res.get_forecast(2).se_mean).all()

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from results.fakes import NoisyAR, series
 
-from rnnstats.errors import SpecificationError
+from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.results.linear import LinearResults
 from rnnstats.results.tables import convergence_line, information_rank, starts_table
 
@@ -108,8 +108,9 @@ class Doubled(NoisyAR):
 def test_summary_names_what_is_not_identified():
     endog = series(60)[0]
     res = LinearResults.from_fit(Doubled(endog), [*THETA, 0.3], cov_type="approx")
-    with pytest.warns(UserWarning, match=r"b_y\[cpi\]"):
+    with pytest.warns(ConvergenceWarning, match=r"b_y\[cpi\]") as told:
         text = str(res.summary())
+    assert told[0].filename == __file__  # however deep in the package, and through functools
     assert re.search(r"not identified: rank 4 of 5; no information on .*b_y\[cpi\]", text)
     assert "D[cpi,x]" in text.split("no information on")[1]
     assert res.bse[["b_y[cpi]", "D[cpi,x]"]].isna().all()
