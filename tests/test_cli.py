@@ -260,6 +260,13 @@ def test_a_bundled_series_by_name(run):
     assert "1975Q3" not in out
 
 
+def test_a_folder_with_the_name_of_a_bundled_series_is_no_file(run, here):
+    for _ in range(2):
+        status, out, _ = run("fit", "nile", "--states", 1, "--out", "nile")
+        assert status == 0
+        assert "100 rows" in out
+
+
 def test_the_dates_that_were_not_asked_for_are_mentioned(run, here):
     write(labels=quarters("{y}Q{q}"), y=noise())
     _, out, _ = run("fit", "file.csv")

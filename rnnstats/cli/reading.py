@@ -90,7 +90,9 @@ def read_sample(options: Namespace) -> Sample:
         For options that do not fit the file.
     """
     notes: list[str] = []
-    bundled = None if os.path.exists(options.file) else _bundled(options.file)
+    # a folder may bear the name of a bundled series: that of the output, say
+    series = os.path.isdir(options.file) and options.file in datasets.__all__
+    bundled = _bundled(options.file) if series or not os.path.exists(options.file) else None
     if bundled is None:
         file = _read(options.file, options)
         endog_names = _endog_names(list(file.cells.columns), options, file.source)
