@@ -101,7 +101,7 @@ def process(*argv, cwd):
 def test_demo_prints_and_writes_everything(run, here):
     status, out, err = run("demo", "--out", "shown")
     assert status == 0
-    assert "error" not in err
+    assert "error:" not in err
     assert "us_macro (bundled): realinv, realgdp, realcons (100 x log difference)" in out
     assert "202 rows, 1959Q2 to 2009Q3, quarterly; no missing values" in out
     for part in ("Log Likelihood", "Convergence: converged", "Identification:", "Optima",
@@ -397,10 +397,16 @@ def test_a_mistake_is_one_line(refuses, mistaken, argv, words):
     assert words in refuses(*argv)
 
 
+def shown(err: str) -> list[str]:
+    """Lines on the error stream as a terminal shows them, without the word on a missing core."""
+    lines = [line.rsplit("\r", 1)[-1].strip() for line in err.splitlines()]
+    return [line for line in lines if line and "compiled core" not in line]
+
+
 def test_a_warning_is_one_line(run, here):
     status, _, err = run("fit", "sunspots", "--states", 3, "--maxiter", 1, "--n-starts", 1)
     assert status == 0
-    lines = err.splitlines()
+    lines = [line for line in shown(err) if " ..." not in line and " took " not in line]
     assert lines
     assert all(line.startswith("rnnstats fit: warning: ") for line in lines)
     assert len(set(lines)) == len(lines)
@@ -519,7 +525,7 @@ def test_the_program_itself(tmp_path):
     running = process("fit", "no.csv", cwd=tmp_path)
     _, err = running.communicate(timeout=60)
     assert running.returncode == 2
-    assert err == "rnnstats fit: error: no such file: 'no.csv'.\n"
+    assert shown(err) == ["rnnstats fit: error: no such file: 'no.csv'."]
 
 
 def test_help_and_mistakes_need_no_numpy(tmp_path):

@@ -56,6 +56,11 @@ def _rows(endog: ArrayLike) -> FloatArray:
     return np.ascontiguousarray(endog, dtype=np.float64)
 
 
+def _overflow_is_no_event() -> np.errstate:
+    """Let the twins overflow as silently as the core: what comes out is then not finite."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
 def loglike(system: StateSpace, endog: FloatArray, *, steady: bool = True) -> float:
     """Log-likelihood of the sample.
 
@@ -84,7 +89,8 @@ def loglike(system: StateSpace, endog: FloatArray, *, steady: bool = True) -> fl
     """
     if _core is not None:
         return float(_core.loglike(system, _rows(endog), steady))
-    return float(reference.loglike(system, _rows(endog)))
+    with _overflow_is_no_event():
+        return float(reference.loglike(system, _rows(endog)))
 
 
 def loglikeobs(system: StateSpace, endog: FloatArray, *, steady: bool = True) -> FloatArray:
@@ -108,7 +114,8 @@ def loglikeobs(system: StateSpace, endog: FloatArray, *, steady: bool = True) ->
     """
     if _core is not None:
         return np.asarray(_core.loglikeobs(system, _rows(endog), steady))
-    return np.asarray(reference.loglikeobs(system, _rows(endog)))
+    with _overflow_is_no_event():
+        return np.asarray(reference.loglikeobs(system, _rows(endog)))
 
 
 def score(
@@ -140,7 +147,8 @@ def score(
         llf, matrices, d, c = _core.score(system, _rows(endog), steady)
         gradient = SystemGradient(system.k_endog, system.k_states, system.k_posdef, matrices, d, c)
         return llf, gradient
-    return reference.score(system, _rows(endog))
+    with _overflow_is_no_event():
+        return reference.score(system, _rows(endog))
 
 
 def score_obs(
@@ -170,7 +178,8 @@ def score_obs(
     if _core is not None:
         llf_obs, scores = _core.score_obs(system, _rows(endog), tangents, steady)
         return llf_obs, scores
-    return reference.score_obs(system, _rows(endog), tangents)
+    with _overflow_is_no_event():
+        return reference.score_obs(system, _rows(endog), tangents)
 
 
 def information(
@@ -204,7 +213,8 @@ def information(
     """
     if _core is not None:
         return np.asarray(_core.information(system, _rows(endog), tangents, steady))
-    return np.asarray(reference.information(system, _rows(endog), tangents))
+    with _overflow_is_no_event():
+        return np.asarray(reference.information(system, _rows(endog), tangents))
 
 
 def kalman_filter(system: StateSpace, endog: FloatArray, *, steady: bool = True) -> FilterOutput:
@@ -230,7 +240,8 @@ def kalman_filter(system: StateSpace, endog: FloatArray, *, steady: bool = True)
     """
     if _core is not None:
         return FilterOutput(*_core.kalman_filter(system, _rows(endog), steady))
-    return reference.kalman_filter(system, _rows(endog))
+    with _overflow_is_no_event():
+        return reference.kalman_filter(system, _rows(endog))
 
 
 def kalman_smoother(
@@ -259,7 +270,8 @@ def kalman_smoother(
     if _core is not None:
         forward, backward = _core.kalman_smoother(system, _rows(endog), steady)
         return SmootherOutput(FilterOutput(*forward), *backward)
-    return reference.kalman_smoother(system, _rows(endog))
+    with _overflow_is_no_event():
+        return reference.kalman_smoother(system, _rows(endog))
 
 
 def stationary_covariance(transition: NDArray[Any], noise_cov: NDArray[Any]) -> FloatArray:
@@ -284,4 +296,5 @@ def stationary_covariance(transition: NDArray[Any], noise_cov: NDArray[Any]) -> 
     """
     if _core is not None:
         return np.asarray(_core.stationary_covariance(transition, noise_cov))
-    return np.asarray(reference.stationary_covariance(transition, noise_cov))
+    with _overflow_is_no_event():
+        return np.asarray(reference.stationary_covariance(transition, noise_cov))
