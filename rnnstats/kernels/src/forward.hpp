@@ -38,7 +38,7 @@ class Forward {
         double* at = store.data();
         auto take = [&at](int size) { return std::exchange(at, at + size); };
         a = take(m), a_new = take(m), L = take(m * m), Pt = take(m * m), P_new = take(m * m), Lc = take(m * m);
-        P_inf = take(m * m), ZP = take(m * p), v = take(p), w = take(p);
+        P_inf = take(m * m), v = take(p), w = take(p);
     }
 
     Status run(const double* y, double* llf_obs, Tape* tape) {
@@ -89,7 +89,7 @@ class Forward {
     const Dim<P> p;
     ArrayStep<M, P> step;
     std::vector<double> store, top;  // top: variance of each state at the start, a measure of its size
-    double *a, *a_new, *L, *Pt, *P_new, *Lc, *P_inf, *ZP, *v, *w;
+    double *a, *a_new, *L, *Pt, *P_new, *Lc, *P_inf, *v, *w;
     SteadyTest test;
     bool is_steady = false, have_limit = false;
     int current_slot = -1, steady_slot = -1;
