@@ -77,7 +77,7 @@ class Tangent {
     std::vector<double> dP, dP_next, dP_top, dM, dK, dF, X1, X2, Y1, Y2, E1, da, da_next, dv, v, Fe, trace, quad;
     std::vector<double> info_F, root, PZ, TP, ddt, dct;
     const double *K = nullptr, *Finv = nullptr, *Pt = nullptr;
-    bool settled_ = false, have_F_ = false;
+    bool settled_ = false;
     long rows_ = 0;
 
     // --- products with a trailing direction axis -------------------------------------------------------------------
