@@ -21,7 +21,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-from rnnstats.estimation.realisation import (
+from rnnstats.equivalence.realisation import (
     Realisation,
     clip_roots,
     damp_gain,

@@ -21,9 +21,9 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstats.equivalence.realisation import Realisation, spectral_radius, to_echelon
 from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError
 from rnnstats.estimation.progress import Meter
-from rnnstats.estimation.realisation import Realisation, spectral_radius, to_echelon
 from rnnstats.estimation.trust_region import Climb, Problem, begin, climb
 from rnnstats.kernels import kalman
 from rnnstats.parameters.cells import CellTable

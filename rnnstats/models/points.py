@@ -8,13 +8,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.estimation.leaky_starts import leaky_starts
-from rnnstats.estimation.realisation import (
+from rnnstats.equivalence.realisation import (
     Realisation,
     invertible_twin,
     scale_roots,
     spectral_radius,
 )
+from rnnstats.estimation.leaky_starts import leaky_starts
 from rnnstats.estimation.starts import (
     LIMIT,
     Candidate,

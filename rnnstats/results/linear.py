@@ -20,7 +20,6 @@ from rnnstats.kernels.kalman import (
     kalman_smoother,
 )
 from rnnstats.kernels.system import StateSpace
-from rnnstats.results import impulse as impulses
 from rnnstats.results.base import Results
 from rnnstats.results.continuation import (
     ContinuedModel,
@@ -29,13 +28,19 @@ from rnnstats.results.continuation import (
     continued_model,
 )
 from rnnstats.results.forecasts import Forecasts
+from rnnstats.results.identified import Identified
+from rnnstats.results.inference import Inference
 from rnnstats.results.memory import Memory, memory_of
+from rnnstats.results.networks import NetworkMapping
 from rnnstats.results.prediction import (
     diffuse_rows,
     standardize,
 )
 from rnnstats.results.protocol import StateSpaceModel
+from rnnstats.results.resampling import Resampling
 from rnnstats.results.residuals import OneStep, ResidualTests
+from rnnstats.results.responses import Responses
+from rnnstats.results.revisions import Revisions
 from rnnstats.results.states import (
     FilterVsSmoother,
     StateMoments,
@@ -43,6 +48,7 @@ from rnnstats.results.states import (
     compare_filter_smoother,
     state_moments,
 )
+from rnnstats.results.varma import VarmaMapping
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -56,7 +62,18 @@ _GATES = "a linear recurrence has no gates. See memory() for the roots of W_h."
 OTHER_DATA = "Parameters and standard errors were estimated on other data and applied to these."
 
 
-class LinearResults(Results, ResidualTests, Forecasts):
+class LinearResults(
+    Results,
+    ResidualTests,
+    Forecasts,
+    Inference,
+    Resampling,
+    Responses,
+    Revisions,
+    Identified,
+    VarmaMapping,
+    NetworkMapping,
+):
     """Results of a `LinearRNN`: estimates, states, predictions, tests.
 
     Made by `LinearRNN.fit`. See `Results` for what the constructor takes.
@@ -269,55 +286,7 @@ class LinearResults(Results, ResidualTests, Forecasts):
         mean = StateTables(self.model).mean(moments)
         return draw_states(mean, errors, states=states, kind=kind, alpha=alpha, fig=fig)
 
-    # -- responses -----------------------------------------------------------------------------
-
-    def impulse_responses(
-        self,
-        steps: int = 1,
-        impulse: int | str | ArrayLike = 0,
-        orthogonalized: bool = False,
-        cumulative: bool = False,
-    ) -> pd.Series | pd.DataFrame:
-        """Responses of the outputs to a shock, now and `steps` rows later.
-
-        Parameters
-        ----------
-        steps : int
-            Rows after the shock; the answer has ``steps + 1`` rows, as in statsmodels.
-        impulse : int, str or array_like
-            Which shock: its number or name, or weights for all shocks. The shocks are the noises
-            that drive the states, named after the states that they enter; in the innovations form
-            the innovations, named after the outputs. In the other forms an output's name means
-            its one-step-ahead forecast error in the steady state (Wold's innovation).
-        orthogonalized : bool
-            Shock of one standard deviation along the Cholesky factor of the shocks' covariance,
-            instead of size 1.
-        cumulative : bool
-            Running sums.
-
-        Returns
-        -------
-        Series or DataFrame
-            Index: rows since the shock.
-
-        Raises
-        ------
-        SpecificationError
-            There is no such shock.
-        """
-        count = check_int(steps, name="steps", caller="impulse_responses", minimum=0)
-        responses = impulses.impulse_responses(
-            self._system,
-            count,
-            impulse,
-            names=(self.model.endog.names, tuple(self.model.state_names)),
-            orthogonalized=check_bool(
-                orthogonalized, name="orthogonalized", caller="impulse_responses"
-            ),
-        )
-        if check_bool(cumulative, name="cumulative", caller="impulse_responses"):
-            responses = responses.cumsum(axis=0)
-        return self.model.endog.labelled(responses, index=pd.RangeIndex(count + 1, name="lag"))
+    # -- memory --------------------------------------------------------------------------------
 
     def memory(self, steps: int = 40, alpha: float = 0.05) -> Memory:
         """Measure how long the recurrence remembers, with standard errors.

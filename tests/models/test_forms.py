@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from models.linear_cases import responses, series
 
-from rnnstats.estimation.realisation import Realisation, to_echelon
+from rnnstats.equivalence.realisation import Realisation, to_echelon
 from rnnstats.models.forms import echelon_columns, generic_indices
 from rnnstats.models.linear import LinearRNN
 

@@ -1,0 +1,1 @@
+"""The exact correspondences between recurrent networks and classical models, on arrays."""

@@ -1,0 +1,28 @@
+"""The part of results that maps a linear model to a vector ARMA model."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from rnnstats.kernels.system import StateSpace
+from rnnstats.results.protocol import FloatArray, StateSpaceModel
+
+__all__ = ["VarmaMapping"]
+
+
+class VarmaMapping(ABC):
+    """The part of results that maps a linear model to a vector ARMA model.
+
+    Attributes
+    ----------
+    model : StateSpaceModel
+        Data and structure.
+    """
+
+    model: StateSpaceModel
+    _theta: FloatArray
+
+    @property
+    @abstractmethod
+    def _system(self) -> StateSpace:
+        """State space at the estimates."""
