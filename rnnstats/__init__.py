@@ -12,17 +12,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rnnstats import datasets as datasets
     from rnnstats import diagnostics as diagnostics
+    from rnnstats import equivalence as equivalence
     from rnnstats.models.linear import LinearRNN as LinearRNN
 
 __version__ = "0.1.0"
 
-__all__ = ["LinearRNN", "datasets", "diagnostics"]
+__all__ = ["LinearRNN", "datasets", "diagnostics", "equivalence"]
 
 # public name -> the module that holds it; a name that ends a module's path is that module itself
 _HOMES = {
     "LinearRNN": "rnnstats.models.linear",
     "datasets": "rnnstats.datasets",
     "diagnostics": "rnnstats.diagnostics",
+    "equivalence": "rnnstats.equivalence",
 }
 
 

@@ -1,0 +1,208 @@
+"""What a model with a linear Gaussian state space form answers at given parameters."""
+
+from __future__ import annotations
+
+from abc import ABC
+from typing import ClassVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from rnnstats._checks import check_generator, check_int
+from rnnstats.data import Endog, Exog
+from rnnstats.errors import SpecificationError
+from rnnstats.kernels import kalman
+from rnnstats.kernels.kalman import FilterOutput, SmootherOutput
+from rnnstats.kernels.system import StateSpace
+from rnnstats.models._arguments import input_rows, state_vector
+from rnnstats.models._fitting import natural_vector
+from rnnstats.models.likelihood import Likelihood
+from rnnstats.parameters.cells import CellTable, regressors
+from rnnstats.parameters.layout import Layout
+
+__all__ = ["StateSpaceMethods"]
+
+FloatArray = NDArray[np.float64]
+
+
+class StateSpaceMethods(ABC):
+    """System, filter, smoother, draws and likelihood of a table of cells on data.
+
+    Attributes
+    ----------
+    endog : Endog
+    exog : Exog or None
+    """
+
+    name: ClassVar[str]
+    endog: Endog
+    exog: Exog | None
+    layout: Layout
+    initial: str
+    _table: CellTable
+    _likelihood: Likelihood
+    _y: FloatArray
+    _x_obs: FloatArray | None
+    _x_state: FloatArray | None
+
+    @property
+    def k_states(self) -> int:
+        """Number of states."""
+        return self._table.k_states
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the states, ``h1``, ``h2``, ..."""
+        return self._table.state_names
+
+    def system(
+        self, params: ArrayLike, *, steps: int = 0, exog: FloatArray | None = None
+    ) -> StateSpace:
+        """Return the state space at given parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+            Natural units.
+        steps : int
+            Rows of the intercepts after the sample.
+        exog : ndarray, shape (steps, k_exog), optional
+            Inputs of those rows.
+
+        Returns
+        -------
+        StateSpace
+            A new value; intercepts that vary have ``nobs + steps`` rows.
+        """
+        theta = self._natural(params)
+        if steps == 0:
+            return self._table.system(theta, self._x_obs, self._x_state)
+        inputs = None if self.exog is None else self.exog.values
+        if inputs is not None and exog is not None:
+            inputs = np.vstack([inputs, exog])
+        return self._system_with(theta, self.endog.nobs + steps, inputs)
+
+    def _system_with(self, theta: FloatArray, nobs: int, inputs: FloatArray | None) -> StateSpace:
+        if self.exog is not None and (inputs is None or len(inputs) != nobs):
+            rows = 0 if inputs is None else len(inputs)
+            raise SpecificationError(
+                f"{self.name}: inputs are needed for every row; got {rows} rows for {nobs}. "
+                f"Give exog with the columns {', '.join(self.exog.names)}."
+            )
+        x_obs = regressors(self._table.obs_terms, nobs, inputs)
+        x_state = regressors(self._table.state_terms, nobs, inputs)
+        return self._table.system(theta, x_obs, x_state)
+
+    def filter(self, params: ArrayLike) -> FilterOutput:
+        """Kalman filter at given parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        FilterOutput
+            Moments of states and outputs given the past.
+
+        Raises
+        ------
+        NotPositiveDefiniteError, NotStationaryError
+            At inadmissible parameters.
+        """
+        return kalman.kalman_filter(self.system(params), self._y)
+
+    def smooth(self, params: ArrayLike) -> SmootherOutput:
+        """Fixed-interval smoother at given parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        SmootherOutput
+            Moments of states and noises given all data.
+
+        Raises
+        ------
+        NotPositiveDefiniteError, NotStationaryError
+            At inadmissible parameters.
+        """
+        return kalman.kalman_smoother(self.system(params), self._y)
+
+    def simulate(
+        self,
+        params: ArrayLike,
+        nsimulations: int,
+        *,
+        rng: np.random.Generator | int | None = None,
+        exog: ArrayLike | None = None,
+        initial_state: ArrayLike | None = None,
+    ) -> pd.Series | pd.DataFrame:
+        """Draw a series from the model.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+        nsimulations : int
+            Number of rows, t = 1 .. nsimulations.
+        rng : numpy.random.Generator or int, optional
+        exog : array_like, shape (nsimulations, k_exog), optional
+            Inputs; default: the model's own first rows.
+        initial_state : array_like, shape (k_states,), optional
+            The state of the first row, ``h_1``. Default: a draw from the model's start.
+
+        Returns
+        -------
+        Series or DataFrame
+            Rows numbered from 0.
+
+        Raises
+        ------
+        SpecificationError
+            With a diffuse start and no ``initial_state``; for inputs of a wrong shape.
+        """
+        from rnnstats.results.prediction import simulate_paths
+
+        caller = f"{self.name}.simulate"
+        rows = check_int(nsimulations, name="nsimulations", caller=caller, minimum=1)
+        generator = check_generator(rng, caller=caller)
+        if initial_state is None and self.initial == "diffuse":
+            raise SpecificationError(
+                f"{caller}: a diffuse start cannot be drawn from; got initial_state=None. "
+                "Give initial_state, the state of the first row."
+            )
+        inputs = input_rows(exog, self.exog, rows, caller)
+        system = self._system_with(self._natural(params), rows, inputs)
+        if initial_state is None:
+            paths = simulate_paths(system, rows, generator)
+        else:
+            mean = state_vector(initial_state, self.k_states, caller)
+            cov = np.zeros((self.k_states, self.k_states))
+            paths = simulate_paths(system, rows, generator, mean=mean, cov=cov)
+        index = pd.RangeIndex(rows)
+        if self.endog.is_series:
+            return pd.Series(paths[0, :, 0], index=index, name=self.endog.names[0])
+        return pd.DataFrame(paths[0], index=index, columns=list(self.endog.names))
+
+    def _natural(self, params: ArrayLike) -> FloatArray:
+        return natural_vector(params, self.layout.names, self.name)
+
+    # --- likelihood -----------------------------------------------------------------------------
+
+    def _value(self, theta: FloatArray) -> float:
+        return self._likelihood.value(theta)
+
+    def _value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
+        return self._likelihood.value_and_gradient(theta)
+
+    def _loglikeobs(self, theta: FloatArray) -> FloatArray:
+        return self._likelihood.loglikeobs(theta)
+
+    def _score_obs(self, theta: FloatArray) -> FloatArray:
+        return self._likelihood.score_obs(theta)
+
+    def _information(self, theta: FloatArray) -> FloatArray:
+        return self._likelihood.information(theta)
