@@ -16,9 +16,11 @@ __all__ = [
     "Realisation",
     "clip_roots",
     "damp_gain",
+    "echelon_rows",
     "innovations_of",
     "invertible_twin",
     "leak",
+    "observer_rows",
     "reduce_responses",
     "scale_roots",
     "spectral_radius",
@@ -88,8 +90,8 @@ def innovations_of(system: Realisation, z: FloatArray) -> FloatArray:
     return errors
 
 
-def to_echelon(system: Realisation, kronecker: tuple[int, ...]) -> Realisation | None:
-    """Put a system into echelon coordinates.
+def echelon_rows(system: Realisation, kronecker: tuple[int, ...]) -> FloatArray | None:
+    """Change of state to echelon form: the rows of the observability matrix that are the state.
 
     Parameters
     ----------
@@ -100,21 +102,64 @@ def to_echelon(system: Realisation, kronecker: tuple[int, ...]) -> Realisation |
 
     Returns
     -------
-    Realisation or None
+    ndarray, shape (n, n), or None
         None where these forecasts do not span the state (the indices do not fit the system).
     """
-    a, c, k = system
     rows: list[FloatArray] = []
     for i, chain in enumerate(kronecker):
-        row = c[i]
+        row = system.c[i]
         for _ in range(chain):
             rows.append(row)
-            row = row @ a
+            row = row @ system.a
     basis = np.array(rows)
     if not np.all(np.isfinite(basis)) or np.linalg.cond(basis) > 1e9:
         return None
+    return basis
+
+
+def to_echelon(system: Realisation, kronecker: tuple[int, ...]) -> Realisation | None:
+    """Put a system into echelon coordinates, see `echelon_rows`; None where it has none."""
+    basis = echelon_rows(system, kronecker)
+    if basis is None:
+        return None
     inverse = np.linalg.inv(basis)
-    return Realisation(basis @ a @ inverse, c @ inverse, basis @ k)
+    return Realisation(basis @ system.a @ inverse, system.c @ inverse, basis @ system.k)
+
+
+def observer_rows(system: Realisation, lags: int) -> FloatArray | None:
+    """Change of state to observer form, where AR and MA coefficients can be read off.
+
+    Parameters
+    ----------
+    system : Realisation
+        With ``lags * p`` states and all Kronecker indices equal to ``lags``.
+    lags : int
+
+    Returns
+    -------
+    ndarray, shape (n, n), or None
+        Rows T: the state ``T h_t`` stacks ``s_1, ..., s_lags`` with ``y_t = s_1 + e_t`` and
+        ``s_l(t) = A_l s_1(t-1) + s_(l+1)(t-1) + (A_l + M_l) e_(t-1)`` for the VARMA coefficients
+        A and M. None where forecasts up to lead ``lags - 1`` do not span the state.
+
+    Notes
+    -----
+    With x_j the forecast of y at lead j made one step earlier, ``s_l = x_(l-1) - sum_(i<l) A_i
+    x_(l-1-i)`` (Luetkepohl 2005, sec. 11.6; Hamilton 1994, sec. 13.1).
+    """
+    a, c, _ = system
+    p = len(c)
+    leads = [c]
+    for _ in range(lags - 1):
+        leads.append(leads[-1] @ a)
+    basis = np.vstack(leads)
+    if not np.all(np.isfinite(basis)) or np.linalg.cond(basis) > 1e9:
+        return None
+    ahead = np.linalg.solve(basis.T, (leads[-1] @ a).T).T  # x_lags = sum_j ahead_j x_j
+    ar = [ahead[:, (lags - i) * p : (lags - i + 1) * p] for i in range(1, lags + 1)]
+    rows = [leads[j] - sum((ar[i] @ leads[j - 1 - i] for i in range(j)), 0.0) for j in range(lags)]
+    out: FloatArray = np.vstack(rows)
+    return out
 
 
 def clip_roots(matrix: FloatArray, limit: float) -> FloatArray:

@@ -271,8 +271,8 @@ class LikelihoodModel(ABC):
         SpecificationError
             For unknown names (the closest ones are offered), or equalities that form a ring.
         """
-        joined = self.layout.with_fixed(restrictions(fixed, f"{self.name}.with_fixed"))
-        return self._rebuild(self.endog, self.exog, joined.fixed)
+        more = restrictions(fixed, f"{self.name}.with_fixed")
+        return self._rebuild(self.endog, self.exog, {**self.layout.fixed, **more})
 
     def clone(self, endog: object, exog: object = None) -> Self:
         """Return the same structure, restrictions included, on other data.

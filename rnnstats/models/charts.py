@@ -21,11 +21,17 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.equivalence.realisation import Realisation, spectral_radius, to_echelon
+from rnnstats.equivalence.realisation import (
+    Realisation,
+    echelon_rows,
+    observer_rows,
+    spectral_radius,
+)
 from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError
 from rnnstats.estimation.progress import Meter
 from rnnstats.estimation.trust_region import Climb, Problem, begin, climb
 from rnnstats.kernels import kalman
+from rnnstats.models.forms import Form
 from rnnstats.parameters.cells import CellTable
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Block, Transform
@@ -33,7 +39,7 @@ from rnnstats.parameters.transforms import Block, Transform
 __all__ = ["Atlas", "Climbed", "climb_all"]
 
 FloatArray = NDArray[np.float64]
-DYNAMIC = frozenset({"W_h", "V", "K"})
+DYNAMIC = frozenset({"W_h", "V", "K", "ar", "ma"})
 ROUND = 25
 SAME_BASIN_LLF = 1e-3
 
@@ -44,29 +50,33 @@ class Atlas:
 
     Attributes
     ----------
-    table : CellTable
-        Of the innovations form.
+    form : Form
+        The innovations form.
     layout : Layout
         Without restrictions on W_h, V, K and W_x.
     transform : Transform
-    kronecker : tuple of int
     y : ndarray, shape (nobs, p)
     x_obs, x_state : ndarray or None
     """
 
-    table: CellTable
+    form: Form
     layout: Layout
     transform: Transform
-    kronecker: tuple[int, ...]
     y: FloatArray
     x_obs: FloatArray | None
     x_state: FloatArray | None
 
+    @property
+    def table(self) -> CellTable:
+        """Cells of the form."""
+        return self.form.table
+
     @cached_property
     def rest(self) -> list[int]:
         """Places in the free vector of what is not W_h, V or K."""
+        group = dict(zip(self.layout.names, self.layout.groups, strict=True))
         names = self.layout.free_names
-        return [i for i, name in enumerate(names) if name.split("[", 1)[0] not in DYNAMIC]
+        return [i for i, name in enumerate(names) if group[name] not in DYNAMIC]
 
     @cached_property
     def others(self) -> FloatArray:
@@ -168,37 +178,34 @@ class Chart:
             return np.full((len(psi), len(psi)), np.nan)
 
     def theta(self, psi: FloatArray) -> FloatArray | None:
-        """Natural parameters of the point in echelon coordinates, or None if it has none."""
+        """Natural parameters of the point in the form's coordinates, or None if it has none."""
         table, layout = self.atlas.table, self.atlas.layout
         natural = self.transform.to_natural(psi)
         full = self.base + self.basis @ natural
         system = Realisation(*(table.array(full, n) for n in ("transition", "design", "selection")))
-        turned = to_echelon(system, self.atlas.kronecker)
-        if turned is None:
+        rows = _state_rows(system, self.atlas.form)
+        if rows is None:
             return None
-        rows = _basis_rows(system, self.atlas.kronecker)
+        inverse = np.linalg.inv(rows)
         free = np.zeros(layout.k_free)
         free[self.atlas.rest] = natural[self.size :]
         theta = layout.expand(free)
         dynamics = table.read(
             {
-                "transition": turned.a,
-                "design": turned.c,
-                "selection": turned.k,
+                "transition": rows @ system.a @ inverse,
+                "design": system.c @ inverse,
+                "selection": rows @ system.k,
                 "C_state": table.array(full, "C_state") @ rows.T,
             }
         )
         return np.where(self.atlas.turning, dynamics, theta)
 
 
-def _basis_rows(system: Realisation, kronecker: tuple[int, ...]) -> FloatArray:
-    """Rows of the observability matrix that are the echelon state."""
-    powers = [
-        system.c[i] @ np.linalg.matrix_power(system.a, j)
-        for i, chain in enumerate(kronecker)
-        for j in range(chain)
-    ]
-    return np.array(powers)
+def _state_rows(system: Realisation, form: Form) -> FloatArray | None:
+    """Change of state to the form's coordinates; None where the system has none."""
+    if form.coordinates == "varma":
+        return observer_rows(system, form.kronecker[0])
+    return echelon_rows(system, form.kronecker)
 
 
 def _balanced(system: Realisation, cov: FloatArray) -> tuple[FloatArray, Realisation]:

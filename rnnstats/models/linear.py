@@ -14,6 +14,7 @@ from rnnstats._checks import check_literal
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.estimation.convergence import Convergence, Outcome
+from rnnstats.estimation.varma_starts import regressed
 from rnnstats.models import charts, endings, points
 from rnnstats.models._arguments import (
     kronecker_indices,
@@ -24,6 +25,7 @@ from rnnstats.models._arguments import (
 )
 from rnnstats.models.base import LikelihoodModel, StartPoint
 from rnnstats.models.forms import FORMS, TRENDS, Form, Request, generic_indices
+from rnnstats.models.forms.varma import coordinates_of
 from rnnstats.models.likelihood import Likelihood, empty_rows
 from rnnstats.models.state_space import StateSpaceMethods
 from rnnstats.parameters.cells import CellTable, regressors
@@ -89,9 +91,13 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         (observed form: given the first L rows from there; not in the leaky form); or ``h_0 = 0``,
         with ``e_0 = 0`` in the innovations form.
     fixed : mapping of str to float or str, optional
-        Restrictions by parameter name: a number, or the name of a parameter to be equal to.
+        Restrictions by parameter name: a number, or the name of a parameter to be equal to. In the
+        innovations form also on the AR and MA coefficients that it implies: ``{"ma2[y,y]": 0}``
+        with two states is ARMA(2, 1); the parameters are then ``ar1[..]``, ``ma1[..]``, ...
     structure : mapping, optional
-        Leaky form: ``{"pairs": k}``, the number of oscillator pairs (the last 2 k states).
+        Innovations form: ``{"coordinates": "varma"}``, AR and MA coefficients as parameters (all
+        Kronecker indices equal). Leaky form: ``{"pairs": k}``, the number of oscillator pairs
+        (the last 2 k states).
 
     Attributes
     ----------
@@ -156,7 +162,10 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
             initial, get_args(Initial), name="initial", caller=caller
         )
         self.obs_noise = obs_noise
-        self.structure = structure_of(structure, caller)
+        restricted = restrictions(fixed, caller)
+        self.structure = coordinates_of(
+            self.form, structure_of(structure, caller), restricted, caller
+        )
         if self.exog is None and exog_enters != "state":
             raise SpecificationError(
                 f"{caller}: exog_enters says where inputs enter; got {exog_enters!r} without "
@@ -176,9 +185,7 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         )
         self._form: Form = FORMS[self.form](request)
         self._table: CellTable = self._form.table
-        self.layout = Layout(
-            self._table.names, self._table.groups, restrictions(fixed, caller), caller
-        )
+        self.layout = Layout(self._table.names, self._table.groups, restricted, caller)
         self.transform = Transform.for_layout(self.layout, self._table.blocks)
         self.title = self._form.title
         self.kronecker = self._form.kronecker
@@ -255,7 +262,11 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
             noise=self.obs_noise != "none",
         )
         read, refine = self._table.read, self._linear_step
-        starts = [StartPoint(c.label, refine(read({**c.arrays, **arrays}))) for c in found]
+        placed = points.placed(self._form, [(c.label, {**c.arrays, **arrays}) for c in found])
+        starts = [StartPoint(label, refine(read(cells))) for label, cells in placed]
+        if self._form.coordinates == "varma" and self._bound() & {"ar", "ma"}:
+            theta = regressed(self._table, self.layout, z, arrays)
+            starts = [StartPoint("restricted regression", refine(theta)), *starts]
         closed = self._closed_form()
         return starts if closed is None else [StartPoint("closed form", closed), *starts]
 
@@ -296,18 +307,22 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         outcome = super()._search(end, method, 1 if stopped else maxiter, progress, 1)
         return endings.with_climbs(outcome, climbs, best, self._psi, began, method, stopped)
 
+    def _bound(self) -> set[str]:
+        """Groups of the parameters that restrictions name."""
+        names = {str(name) for pair in self.layout.fixed.items() for name in pair}
+        pairs = zip(self.layout.names, self.layout.groups, strict=True)
+        return {group for name, group in pairs if name in names}
+
     def _atlas(self) -> charts.Atlas | None:
         """Local coordinates, where no restriction is tied to the echelon ones."""
-        names = {str(name) for pair in self.layout.fixed.items() for name in pair}
-        bound = {name.split("[", 1)[0] for name in names} & {"W_h", "V", "K", "W_x"}
+        bound = self._bound() & {"W_h", "V", "K", "W_x", "ar", "ma"}
         generic = self.kronecker == generic_indices(self.k_states, self.k_endog)
         if self.form != "innovations" or self.initial == "diffuse" or bound or not generic:
             return None
         return charts.Atlas(
-            self._table,
+            self._form,
             self.layout,
             self.transform,
-            self.kronecker,
             self._y,
             self._x_obs,
             self._x_state,
@@ -318,15 +333,14 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
             return points.ordered(self._table, theta, self._form.pairs)
         if self.form != "innovations" or self.initial != "stationary":
             return theta
-        names = {str(name) for pair in self.layout.fixed.items() for name in pair}
-        if self.obs_noise == "diagonal" or {n.split("[")[0] for n in names} & {"K", "obs_cov"}:
+        if self.obs_noise == "diagonal" or self._bound() & {"K", "ma", "obs_cov"}:
             return theta
         return points.invertible(self._table, theta, self._value)
 
     def _towards_rest(self, theta: FloatArray) -> FloatArray:
         if self.form != "innovations":
             return super()._towards_rest(theta)
-        calm = points.calmer(self._table, theta, self.kronecker)
+        calm = points.calmer(self._form, theta)
         return self.layout.expand(self.layout.reduce(calm))
 
     def _boundary(self, theta: FloatArray) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from rnnstats.estimation.starts import (
     prepare,
 )
 from rnnstats.models.forms import Form, echelon_columns
+from rnnstats.models.forms.varma import damped, in_observer_form
 from rnnstats.parameters.cells import CellTable
 from rnnstats.parameters.layout import Layout
 
@@ -35,6 +36,7 @@ __all__ = [
     "invertible",
     "linear_step",
     "ordered",
+    "placed",
     "start_design",
 ]
 
@@ -155,8 +157,9 @@ def invertible(
     if found is None:
         return theta
     twin, cov = found
-    arrays = {"selection": twin.k, "obs_cov": cov, "state_cov": cov, "cross_cov": cov}
-    swap = np.array([group in ("K", "obs_cov") for group in table.groups])
+    arrays = {"transition": a, "selection": twin.k, "obs_cov": cov}
+    arrays |= {"state_cov": cov, "cross_cov": cov}
+    swap = np.array([group in ("K", "ma", "obs_cov") for group in table.groups])
     out = np.where(swap, table.read(arrays), theta)
     before, after = value(theta), value(out)
     return out if abs(after - before) <= 1e-7 * (1.0 + abs(before)) else theta
@@ -187,8 +190,21 @@ def ordered(table: CellTable, theta: FloatArray, pairs: int) -> FloatArray:
     return table.read(arrays)
 
 
-def calmer(table: CellTable, theta: FloatArray, kronecker: tuple[int, ...]) -> FloatArray:
+def placed(
+    form: Form, found: Iterable[tuple[str, Mapping[str, FloatArray]]]
+) -> list[tuple[str, Mapping[str, FloatArray]]]:
+    """Put labelled systems into the form's coordinates; those that have none there are dropped."""
+    if form.coordinates != "varma":
+        return list(found)
+    turned = [(label, in_observer_form(arrays, form.kronecker[0])) for label, arrays in found]
+    return [(label, arrays) for label, arrays in turned if arrays is not None]
+
+
+def calmer(form: Form, theta: FloatArray) -> FloatArray:
     """Shrink all roots of an innovations form by a tenth (below one) and the gain likewise."""
+    table, kronecker = form.table, form.kronecker
+    if form.coordinates == "varma":
+        return damped(table, theta, 0.9)
     full = table.fill(theta)
     a, c, k = (table.array(full, name) for name in ("transition", "design", "selection"))
     limit = 0.9 * min(spectral_radius(a), 1.0)

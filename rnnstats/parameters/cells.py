@@ -6,6 +6,9 @@ parameter; one parameter may fill several cells. Everything a model needs then i
 index arrays: the system at given parameters, the gradient in the parameters from the gradient in
 the system, and the tangent directions for per-observation scores.
 
+A cell may also hold the sum of several parameters (the gain of a VARMA model in observer form is
+the sum of an AR and an MA coefficient).
+
 Intercepts are ``obs_intercept[t] = X_obs[t] @ C_obs`` and ``state_intercept[t] = X_state[t] @
 C_state``, where the columns of ``X`` are *terms*: ``"const"`` (one), ``"trend"`` (the row number
 t = 1, 2, ...) and ``"exog"`` (one term stands for all input columns).
@@ -72,7 +75,9 @@ class CellTable:
     template : ndarray
         ``[system buffer | C_obs | C_state]`` with the constants, zeros where parameters go.
     cells, which : ndarray of int
-        ``template[cells] = sign * theta[which]``.
+        ``template[cells] = sign * theta[which]``; a cell that comes up several times holds the sum.
+    sums : bool
+        Whether any cell does.
     signs : ndarray or None
         Multipliers; None when all are one.
     obs_terms, state_terms : tuple of str
@@ -99,6 +104,7 @@ class CellTable:
     k_buffer: int
     k_obs_terms: int
     k_state_terms: int
+    sums: bool = False
 
     def fill(self, theta: FloatArray) -> FloatArray:
         """Template with the parameters in their cells, a new array."""
@@ -106,7 +112,10 @@ class CellTable:
         values = theta[self.which]
         if self.signs is not None:
             values *= self.signs
-        full[self.cells] = values
+        if self.sums:
+            np.add.at(full, self.cells, values)
+        else:
+            full[self.cells] = values
         return full
 
     def _where(self, name: str) -> tuple[slice, tuple[int, ...]]:
@@ -141,7 +150,7 @@ class CellTable:
         """Natural parameters (K,) whose cells have these values; cells not given count as zero.
 
         An array may have fewer rows than the system's; a parameter in several cells is read from
-        the last of those given.
+        the last of those given; where cells hold sums, by least squares.
         """
         full = np.zeros(self.template.size)
         given = np.zeros(self.template.size, dtype=np.bool_)
@@ -151,6 +160,12 @@ class CellTable:
             full[place].reshape(shape)[corner] = values
             given[place].reshape(shape)[corner] = True
         use = given[self.cells]
+        if self.sums:
+            seen = np.unique(self.cells[use])
+            slopes = self.directions()[:, seen].T
+            wanted = full[seen] - self.template[seen]
+            out = np.asarray(np.linalg.lstsq(slopes, wanted, rcond=None)[0], dtype=np.float64)
+            return out
         values = full[self.cells] if self.signs is None else full[self.cells] * self.signs
         theta = np.zeros(len(self.names))
         theta[self.which[use]] = values[use]
@@ -280,14 +295,14 @@ class TableBuilder:
         """Put a number into a cell."""
         self.template[self.cell(array, *index)] = value
 
-    def parameter(self, name: str) -> int:
+    def parameter(self, name: str, group: str | None = None) -> int:
         """Add a natural parameter, return its place in ``theta``."""
         self.names.append(name)
-        self.groups.append(name.split("[", 1)[0])
+        self.groups.append(name.split("[", 1)[0] if group is None else group)
         return len(self.names) - 1
 
     def put(self, parameter: int, array: str, *index: int, sign: float = 1.0) -> None:
-        """Let a parameter fill a cell."""
+        """Let a parameter fill a cell, or add it to what fills it already."""
         self.cells.append((self.cell(array, *index), parameter, sign))
 
     def put_symmetric(self, parameter: int, array: str, i: int, j: int) -> None:
@@ -302,6 +317,7 @@ class TableBuilder:
         """Return the table."""
         p, m, r = self.shape
         signs = np.array([sign for _, _, sign in self.cells])
+        cells = np.array([cell for cell, _, _ in self.cells], dtype=np.intp)
         self.template.flags.writeable = False
         return CellTable(
             k_endog=p,
@@ -312,7 +328,7 @@ class TableBuilder:
             state_names=state_names,
             blocks=tuple(self.blocks),
             template=self.template,
-            cells=np.array([cell for cell, _, _ in self.cells], dtype=np.intp),
+            cells=cells,
             which=np.array([which for _, which, _ in self.cells], dtype=np.intp),
             signs=None if np.all(signs == 1.0) else signs,
             obs_terms=self.terms[0],
@@ -322,4 +338,5 @@ class TableBuilder:
             k_buffer=self.k_buffer,
             k_obs_terms=self.widths[0],
             k_state_terms=self.widths[1],
+            sums=len(np.unique(cells)) < len(cells),
         )

@@ -35,7 +35,7 @@ X = np.random.default_rng(9).standard_normal((60, 2))
         (Y2, {"kronecker": "11"}, "kronecker must be a tuple of whole numbers"),
         (Y2, {"kronecker": (1, 1), "k_states": 3}, r"sum of the Kronecker indices \(2\); got 3"),
         (Y2, {"kronecker": (1, 1), "form": "observed"}, "kronecker belongs to form='innovations'"),
-        (Y2, {"structure": {"pairs": 1}}, "structure belongs to form='leaky'"),
+        (Y2, {"structure": {"pairs": 1}}, "the one key 'coordinates'; got 'pairs'"),
         (Y2, {"form": "leaky", "structure": {"pair": 1}}, "one key 'pairs'; got 'pair'"),
         (Y2, {"form": "leaky", "structure": {"pairs": -1}}, "must be at least 0; got -1"),
         (Y2, {"form": "leaky", "structure": 1}, "structure must be a mapping"),

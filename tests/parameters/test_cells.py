@@ -85,3 +85,24 @@ def test_tangents_are_differences_of_systems() -> None:
         np.testing.assert_allclose(
             tangents.state_intercept[i], moved.state_intercept - base.state_intercept, atol=1e-14
         )
+
+
+def test_a_cell_may_hold_a_sum() -> None:
+    builder = TableBuilder(1, 1, 1)
+    a, b = builder.parameter("a"), builder.parameter("b", "mine")
+    builder.put(a, "transition", 0, 0)
+    builder.put(a, "selection", 0, 0)
+    builder.put(b, "selection", 0, 0, sign=-1.0)
+    table = builder.finish(("h1",), "stationary", "noisy")
+    theta = np.array([0.7, 0.2])
+    full = table.fill(theta)
+    assert table.array(full, "transition")[0, 0] == 0.7
+    assert table.array(full, "selection")[0, 0] == 0.7 - 0.2
+    assert table.groups == ("a", "mine")
+    names = ("transition", "selection")
+    np.testing.assert_allclose(table.read({n: table.array(full, n) for n in names}), theta)
+    slopes = np.zeros_like(full)
+    table.array(slopes, "selection")[...] = 3.0
+    table.array(slopes, "transition")[...] = 5.0
+    np.testing.assert_array_equal(table.collect(slopes), [8.0, -3.0])
+    np.testing.assert_allclose(table.directions() @ slopes, table.collect(slopes))
