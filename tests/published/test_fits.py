@@ -268,6 +268,28 @@ def test_a07_restricted_varma(cases: Any) -> None:
     agree(printed, reference["se"], ours, se)
 
 
+def test_a07_restricted_varma_by_its_coefficients(cases: Any) -> None:
+    """The same model with restrictions on the implied AR and MA coefficients, as Stata has it."""
+    table = cases.frame("data/manufac_stata.csv")
+    endog = table[["dlncaputil", "dlnhours"]].iloc[1:444].set_axis(["util", "hours"], axis=1)
+    zeros = ("ar1[util,hours]", "ma1[util,hours]", "ma1[hours,util]", "ma1[hours,hours]")
+    results = LinearRNN(
+        endog.reset_index(drop=True),
+        trend="n",
+        obs_noise="diagonal",
+        fixed=dict.fromkeys(zeros, 0.0),
+    ).fit()
+    reference = cases["A07"]["reference"]
+    assert results.convergence.converged
+    assert results.llf == pytest.approx(reference["loglik"], abs=LLF)
+    free = [name for name in results.params.index if name not in zeros]
+    assert free == [
+        *("ar1[util,util]", "ar1[hours,util]", "ar1[hours,hours]", "ma1[util,util]"),
+        *("obs_cov[util,util]", "obs_cov[hours,hours]"),
+    ]
+    agree(reference["refit_params"], reference["se"], results.params[free], results.bse[free])
+
+
 def test_a08_full_varma(cases: Any) -> None:
     """Parameters within 2 % of a standard error, as stated; ours are W_h = A and K = A + M."""
     reference = cases["A08"]["reference"]
