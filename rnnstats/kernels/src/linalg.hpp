@@ -14,8 +14,13 @@
 #define RNNSTATS_ALWAYS_INLINE
 #endif
 // Run-time sizes: one version of the loop for each generation of vector units, chosen when the module loads.
+// By what the processor can do: arch=haswell and the like would mean processors of one maker only.
 #if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
-#define RNNSTATS_VECTOR_CLONES __attribute__((target_clones("arch=skylake-avx512", "arch=haswell", "default")))
+#if __GNUC__ >= 12
+#define RNNSTATS_VECTOR_CLONES __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define RNNSTATS_VECTOR_CLONES __attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
 #else
 #define RNNSTATS_VECTOR_CLONES
 #endif
