@@ -15,6 +15,7 @@ __all__ = [
     "MissingDependencyError",
     "CompiledCoreWarning",
     "ConvergenceWarning",
+    "ConversionWarning",
     "IndexWarning",
 ]
 
@@ -66,6 +67,10 @@ class CompiledCoreWarning(UserWarning):
 
 class ConvergenceWarning(UserWarning):
     """An optimisation stopped before its criteria were met; the results keep the record."""
+
+
+class ConversionWarning(UserWarning):
+    """A model was taken over in another form than given; the message says what is different."""
 
 
 class IndexWarning(UserWarning):

@@ -1,4 +1,4 @@
-"""The one place that touches statsmodels, which loads when a function here is first called.
+"""The one package that touches statsmodels, which loads when a function here is first called.
 
 Statsmodels' values and functions are used (summary tables, contrast tests, residual tests), not
 its model classes. Differences between its versions 0.14 and 0.15 are absorbed here.
