@@ -177,7 +177,8 @@ def polar_slopes(values: ComplexArray, slopes: ComplexArray) -> FloatArray:
         Real and imaginary part of d(root) / root; NaN for a root of zero.
     """
     safe = np.where(values == 0.0, np.nan, values)
-    relative = slopes / safe[:, None]
+    with np.errstate(invalid="ignore"):
+        relative = slopes / safe[:, None]
     return np.stack([relative.real, relative.imag], axis=1)
 
 
