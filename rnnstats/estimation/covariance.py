@@ -12,20 +12,22 @@ functions of a singular model are estimable).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_literal
-from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError, SpecificationError
+from rnnstats.errors import SpecificationError
 from rnnstats.estimation.convergence import FloatArray
+from rnnstats.estimation.differences import hessian_from_score, hessian_with_error, jacobian
+from rnnstats.estimation.hac import cluster_meat, hac_meat
 
-CovType = Literal["oim", "approx", "opg", "robust", "robust_approx", "none"]
-COV_TYPES: tuple[str, ...] = ("oim", "approx", "opg", "robust", "robust_approx", "none")
-VectorFn = Callable[[FloatArray], FloatArray]
+CovType = Literal["oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"]
+COV_TYPES: tuple[str, ...] = get_args(CovType)
 NDArrayBool = NDArray[np.bool_]
 
 __all__ = [
@@ -39,19 +41,39 @@ __all__ = [
     "jacobian",
 ]
 
-# Step of the coarser of the two central differences, in conditional standard errors. There a
-# log-likelihood of n observations has fifth derivatives of order n^(-3/2), so the truncation left
-# by Richardson's step is about 4 * STEP^4 * n^(-3/2) / 120 and the rounding about 1e-15 * sqrt(n)
-# / STEP: both below 1e-11 of the curvature.
-STEP = 1e-2
-# Step where the scale is a mere size of the argument: eps^(1/5) balances both errors there.
-PLAIN_STEP = float(np.finfo(np.float64).eps) ** 0.2
+# Bread and meat of each kind; "hessian" stands for its negative.
+_RECIPES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "oim": ("hessian",),
+        "approx": ("information",),
+        "opg": ("score_obs",),
+        "robust": ("hessian", "score_obs"),
+        "robust_approx": ("information", "score_obs"),
+        "cluster": ("hessian", "score_obs"),
+        "hac": ("hessian", "score_obs"),
+        "none": (),
+    }
+)
 # A direction of the information scaled to unit diagonal counts as flat below this share of the
 # largest eigenvalue.
 FLAT = 1e-10
-# A parameter loads on a flat direction when its squared coordinate there exceeds this.
+# Where the expected information is flat, the Hessian at an end point that is a maximum to within
+# 1e-5 standard errors may show a curvature of this size although there is none.
+STRAY = 1e-5
+# A parameter, or a function of parameters, loads on a flat direction when the squared cosine
+# between its derivative and the flat directions exceeds this (coordinates of unit information).
 LOADING = 1e-8
 NO_HESSIAN = "the Hessian could not be computed there"
+
+
+class _Free(NamedTuple):
+    """Generalised inverse in free coordinates, and the directions that it leaves out."""
+
+    ties: FloatArray  # (K, k) derivative of all parameters by the free ones
+    inverse: FloatArray  # (k, k) covariance on the identified directions
+    null: FloatArray  # (k, r) orthonormal in coordinates of unit information
+    scale: FloatArray  # (k,) what one such unit is
+    blank: NDArrayBool  # (k,) no second derivative exists
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,177 +103,85 @@ class CovarianceEstimate:
     k_free: int
     unidentified: tuple[str, ...]
     message: str
+    _free: _Free | None = None
+
+    @property
+    def generalised(self) -> FloatArray:
+        """Generalised inverse of the information, (K, K): right for estimable functions only.
+
+        Of a function that the data identify, ``g' generalised g`` is the variance whatever the
+        coordinates of the rest; of others the number means nothing. `of` decides.
+        """
+        if self._free is None:
+            return np.nan_to_num(self.cov, nan=0.0)
+        return np.asarray(self._free.ties @ self._free.inverse @ self._free.ties.T)
+
+    @property
+    def null_directions(self) -> FloatArray:
+        """Directions of the parameters without information, (K, r), in natural units."""
+        if self._free is None:
+            return np.eye(len(self.cov))[:, np.isnan(np.diagonal(self.cov))]
+        free = self._free
+        blank = np.eye(len(free.scale))[:, free.blank]
+        return np.asarray(free.ties @ np.hstack([free.null * free.scale[:, None], blank]))
+
+    def among(self, positions: Sequence[int]) -> CovarianceEstimate:
+        """Return the covariance of some of the parameters, for functions of these alone.
+
+        Parameters
+        ----------
+        positions : sequence of int
+            Their places among all parameters, such as those of the free ones.
+
+        Returns
+        -------
+        CovarianceEstimate
+        """
+        places = list(positions)
+        free = self._free
+        if free is not None:
+            free = free._replace(ties=free.ties[places])
+        return replace(self, cov=self.cov[np.ix_(places, places)], _free=free)
+
+    def of(self, jac: ArrayLike) -> FloatArray:
+        """Covariance of functions of the estimates (delta method).
+
+        Parameters
+        ----------
+        jac : array_like, shape (q, K)
+            Derivatives of the functions with respect to all parameters.
+
+        Returns
+        -------
+        ndarray, shape (q, q)
+            NaN in the rows and columns of functions that are not estimable: those whose derivative
+            does not vanish along the directions without information. Functions of identified
+            quantities have their variance even where each parameter they are made of has none.
+
+        Notes
+        -----
+        The cosine between derivative and null directions decides, in coordinates in which each
+        parameter has unit information, so units do not matter; a derivative by differences that is
+        good to 1e-5 is good enough. Rao and Mitra (1971), section 7.2.
+        """
+        slopes = np.atleast_2d(np.asarray(jac, dtype=np.float64))
+        free = self._free
+        if free is None:
+            return _marked(slopes, self.cov)
+        reduced = slopes @ free.ties
+        spread = reduced @ free.inverse @ reduced.T
+        lost = (reduced[:, free.blank] != 0.0).any(axis=1) | _leaks(reduced, free)
+        spread[lost, :] = np.nan
+        spread[:, lost] = np.nan
+        return np.asarray(0.5 * (spread + spread.T), dtype=np.float64)
 
 
-def _guarded(function: VectorFn, x: FloatArray) -> FloatArray | None:
-    try:
-        value = np.array(function(x.copy()), dtype=np.float64)
-    except (NotPositiveDefiniteError, NotStationaryError):
-        return None
-    return value if np.isfinite(value).all() else None
-
-
-def _central(
-    function: VectorFn, x: FloatArray, i: int, step: float
-) -> tuple[FloatArray, FloatArray] | None:
-    """Extrapolated central difference along coordinate i, and the size of its correction.
-
-    The step is shortened fourfold, up to eight times, until all four neighbours are admissible; and
-    then sixteenfold once more, since a point so near the edge has little room for Taylor's series.
-    """
-    clear = True
-    for _ in range(10):
-        slopes = []
-        for length in (step, 0.5 * step):
-            up, down = x.copy(), x.copy()
-            up[i] += length
-            down[i] -= length
-            above, below = _guarded(function, up), _guarded(function, down)
-            if above is None or below is None:
-                break
-            with np.errstate(over="ignore", invalid="ignore"):
-                slopes.append((above - below) / (up[i] - down[i]))
-            if not np.isfinite(slopes[-1]).all():
-                slopes.pop()
-                break
-        if len(slopes) == 2 and not clear:
-            step, clear = step / 16.0, True
-            continue
-        if len(slopes) == 2:
-            correction = (slopes[1] - slopes[0]) / 3.0
-            return slopes[1] + correction, np.abs(correction)
-        step *= 0.25
-        clear = False
-    return None
-
-
-def _steps(x: FloatArray, scale: ArrayLike | None) -> FloatArray:
-    if scale is None:
-        return np.asarray(PLAIN_STEP * np.maximum(np.abs(x), 1.0), dtype=np.float64)
-    given = np.asarray(scale, dtype=np.float64)
-    if given.shape != x.shape:
-        raise SpecificationError(
-            f"scale must hold one positive number per coordinate; got shape {given.shape} for "
-            f"{x.shape[0]} coordinates. Leave it out to have it found."
-        )
-    sizes = np.maximum(np.abs(x), 1.0)
-    usable = np.isfinite(given) & (given > 0.0)
-    steps = np.where(usable, STEP * np.where(usable, given, 1.0), PLAIN_STEP * sizes)
-    return np.asarray(np.minimum(steps, 0.1 * sizes), dtype=np.float64)
-
-
-def jacobian(function: VectorFn, x: ArrayLike, *, scale: ArrayLike | None = None) -> FloatArray:
-    """Jacobian of a vector function by central differences with one Richardson step.
-
-    Parameters
-    ----------
-    function : callable
-        Takes an array of shape (k,), returns an array of shape (q,). Where it is not defined it
-        returns NaN or raises `NotPositiveDefiniteError` or `NotStationaryError`.
-    x : array_like, shape (k,)
-        The point.
-    scale : array_like, shape (k,), optional
-        A length for each coordinate over which the function bends little, such as a standard
-        error; a hundredth of it is the step. By default ``max(|x|, 1)`` with a step of eps^(1/5)
-        times that.
-
-    Returns
-    -------
-    ndarray, shape (q, k)
-        A column is NaN where no admissible neighbours were found.
-    """
-    point = np.array(x, dtype=np.float64)
-    value = np.asarray(function(point.copy()), dtype=np.float64)
-    columns = [_central(function, point, i, float(h)) for i, h in enumerate(_steps(point, scale))]
-    blank = np.full(value.shape, np.nan)
-    result = np.empty((value.shape[0], point.shape[0]))
-    for i, column in enumerate(columns):
-        result[:, i] = blank if column is None else column[0]
-    return result
-
-
-def hessian_from_score(
-    score: VectorFn, x: ArrayLike, *, scale: ArrayLike | None = None
-) -> FloatArray:
-    """Hessian of a log-likelihood by differences of its exact score.
-
-    Central differences at two step lengths, extrapolated (Richardson), symmetrised.
-
-    Parameters
-    ----------
-    score : callable
-        Exact gradient, shape (k,). Where it is not defined it returns NaN or raises
-        `NotPositiveDefiniteError` or `NotStationaryError`; the step is then shortened.
-    x : array_like, shape (k,)
-        The point.
-    scale : array_like, shape (k,), optional
-        One conditional standard error per coordinate, ``1/sqrt(-H_ii)``. By default found by 2k
-        further scores. The steps are 0.01 and 0.005 of it: in these units a log-likelihood is
-        nearly quadratic, which makes long steps accurate and keeps rounding small.
-
-    Returns
-    -------
-    ndarray, shape (k, k)
-        Symmetric. Row and column are NaN where no admissible neighbours were found.
-
-    Notes
-    -----
-    Takes 4k scores. The relative accuracy, against the largest curvature in unit-diagonal
-    scaling, is about 1e-10 for an analytic score that is exact to rounding.
-    """
-    return hessian_with_error(score, x, scale=scale)[0]
-
-
-def hessian_with_error(
-    score: VectorFn, x: ArrayLike, *, scale: ArrayLike | None = None
-) -> tuple[FloatArray, FloatArray]:
-    """Hessian by differences of the exact score, with an estimate of its absolute error.
-
-    Parameters
-    ----------
-    score, x, scale
-        As for `hessian_from_score`.
-
-    Returns
-    -------
-    ndarray, shape (k, k)
-        The Hessian, symmetric.
-    ndarray, shape (k, k)
-        Half the difference between each pair of mirrored elements, which an exact Hessian does not
-        have, plus the square of the relative Richardson correction.
-    """
-    point = np.array(x, dtype=np.float64)
-    k = point.shape[0]
-    if scale is None:
-        scale = _conditional_scale(score, point)
-    raw = np.full((k, k), np.nan)
-    correction = np.zeros((k, k))
-    for i, step in enumerate(_steps(point, scale)):
-        column = _central(score, point, i, float(step))
-        if column is not None:
-            raw[:, i], correction[:, i] = column
-    size = np.maximum(np.abs(raw), 1e-300)
-    error = 0.5 * np.abs(raw - raw.T) + correction * np.minimum(correction / size, 1.0)
-    return 0.5 * (raw + raw.T), np.maximum(error, error.T)
-
-
-def _conditional_scale(score: VectorFn, x: FloatArray) -> FloatArray:
-    """``1/sqrt(|H_ii|)`` by plain central differences; NaN where they find no curvature."""
-    scale = np.full(x.shape, np.nan)
-    for i, size in enumerate(np.maximum(np.abs(x), 1.0)):
-        step = 1e-5 * float(size)
-        for _ in range(5):
-            up, down = x.copy(), x.copy()
-            up[i] += step
-            down[i] -= step
-            above, below = _guarded(score, up), _guarded(score, down)
-            if above is not None and below is not None:
-                curvature = abs(float(above[i] - below[i])) / (up[i] - down[i])
-                if curvature > 0.0:
-                    scale[i] = 1.0 / np.sqrt(curvature)
-                break
-            step *= 0.1
-    return scale
+def _leaks(slopes: FloatArray, free: _Free) -> NDArrayBool:
+    """Which functions (rows) depend on a direction without information."""
+    scaled = slopes * free.scale
+    scaled[:, free.blank] = 0.0
+    outside = ((scaled @ free.null) ** 2).sum(axis=1)
+    return np.asarray(outside > LOADING * (scaled**2).sum(axis=1))
 
 
 def covariance(
@@ -262,18 +192,22 @@ def covariance(
     score_obs: ArrayLike | None = None,
     expansion: ArrayLike | None = None,
     names: Sequence[str] | None = None,
+    cov_kwds: Mapping[str, Any] | None = None,
 ) -> CovarianceEstimate:
     """Covariance of maximum-likelihood estimates.
 
     Parameters
     ----------
-    cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "none"}
+    cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"}
         With H the Hessian, I the expected information, S the outer product of the scores of single
-        observations: ``(-H)^-1``, ``I^-1``, ``S^-1``, ``H^-1 S H^-1``, ``I^-1 S I^-1``, all NaN.
+        observations: ``(-H)^-1``, ``I^-1``, ``S^-1``, ``H^-1 S H^-1``, ``I^-1 S I^-1``; with
+        ``"cluster"`` and ``"hac"`` ``H^-1 S H^-1`` where S allows for correlation of the scores
+        within groups or over time; with ``"none"`` all NaN.
     hessian : array_like, shape (K, K), optional
         Of the log-likelihood, with respect to all parameters, restrictions ignored.
     information : array_like, shape (K, K), optional
-        Expected information of the sample, likewise.
+        Expected information of the sample, likewise. Where the kind needs the Hessian only, it
+        tells flat directions from directions of little curvature.
     score_obs : array_like, shape (nobs, K), optional
         Score of each observation, likewise.
     expansion : array_like, shape (K, k_free), optional
@@ -281,6 +215,9 @@ def covariance(
         are taken in the free coordinates: ``E (E'AE)^-1 E'``.
     names : sequence of str, optional
         Names of the K parameters, for messages.
+    cov_kwds : mapping, optional
+        ``"hac"``: arguments of `rnnstats.estimation.hac.hac_meat`; ``"cluster"``: ``groups`` and
+        ``correction`` as in `rnnstats.estimation.hac.cluster_meat`.
 
     Returns
     -------
@@ -298,7 +235,7 @@ def covariance(
     of the identified directions only, and any generalised inverse gives their right covariance.
     """
     check_literal(cov_type, COV_TYPES, name="cov_type", caller="covariance")
-    bread, meat, size = _ingredients(cov_type, hessian, information, score_obs)
+    given, size = _given(cov_type, hessian, information, score_obs, cov_kwds)
     ties = np.eye(size) if expansion is None else np.asarray(expansion, dtype=np.float64)
     if ties.ndim != 2 or ties.shape[0] != size:
         raise SpecificationError(
@@ -307,36 +244,83 @@ def covariance(
         )
     labels = tuple(names) if names is not None else tuple(f"parameter {i}" for i in range(size))
     k_free = ties.shape[1]
-    if bread is None:
+    needs = _RECIPES[cov_type]
+    if not needs:
         return CovarianceEstimate(np.full((size, size), np.nan), cov_type, 0, k_free, (), "")
-    blank = [labels[i] for i in np.flatnonzero(~np.isfinite(np.diagonal(bread)))]
-    bread = _reduced(bread, ties)
-    meat = None if meat is None else ties.T @ meat @ ties
-    inverse, lost, rank, words = _safe_inverse(bread)
-    free = inverse if meat is None else inverse @ meat @ inverse
-    cov = ties @ free @ ties.T
-    gone = (ties[:, lost] != 0.0).any(axis=1)
+    bread = _bread(needs[0], given, ties)
+    hint = None
+    if needs[0] == "hessian" and "information" in given:
+        hint = _reduced(given["information"], ties)
+    found = _safe_inverse(bread, hint)
+    inverse = found.inverse
+    if len(needs) == 2:
+        inverse = _sandwich(inverse, given["score_obs"], ties, cov_type, cov_kwds or {})
+    free = _Free(ties, inverse, found.null, found.scale, found.blank)
+    cov = ties @ inverse @ ties.T
+    gone = (ties[:, found.lost] != 0.0).any(axis=1)
     cov[gone, :] = np.nan
     cov[:, gone] = np.nan
     unidentified = tuple(label for label, is_gone in zip(labels, gone, strict=True) if is_gone)
     message = ""
-    if words:
-        way = "Fix or restrict one of them, or start the fit elsewhere."
-        if blank and all("_cov[" in label for label in blank):
-            words = words.replace(
-                NO_HESSIAN,
-                f"{', '.join(blank)} at the boundary (a variance of zero, a singular covariance), "
-                "where there is no Hessian",
-            )
-            way = (
-                "Fix a variance of zero there or leave it out (obs_noise='none'); with a singular "
-                "covariance use fewer states or outputs."
-            )
-        message = (
-            f"Covariance ({cov_type}): {words}; no standard errors for {', '.join(unidentified)}. "
-            f"{way}"
+    if found.words:
+        source = given[needs[0]]
+        columns = source if needs[0] == "score_obs" else np.diagonal(source)[None]
+        blank = [labels[i] for i in np.flatnonzero(~np.isfinite(columns).all(axis=0))]
+        message = _message(cov_type, found.words, unidentified, blank)
+    cov = 0.5 * (cov + cov.T)
+    return CovarianceEstimate(cov, cov_type, found.rank, k_free, unidentified, message, free)
+
+
+def _message(cov_type: str, words: str, unidentified: Sequence[str], blank: Sequence[str]) -> str:
+    """Say which standard errors there are not, why, and the way out."""
+    way = "Fix or restrict one of them, or start the fit elsewhere."
+    if blank and all("_cov[" in label for label in blank):
+        words = words.replace(
+            NO_HESSIAN,
+            f"{', '.join(blank)} at the boundary (a variance of zero, a singular covariance), "
+            "where there is no Hessian",
         )
-    return CovarianceEstimate(0.5 * (cov + cov.T), cov_type, rank, k_free, unidentified, message)
+        way = (
+            "Fix a variance of zero there or leave it out (obs_noise='none'); with a singular "
+            "covariance use fewer states or outputs."
+        )
+    lost = ", ".join(unidentified)
+    return f"Covariance ({cov_type}): {words}; no standard errors for {lost}. {way}"
+
+
+def _bread(kind: str, given: Mapping[str, FloatArray], ties: FloatArray) -> FloatArray:
+    """What is inverted, in the free coordinates."""
+    if kind == "score_obs":
+        rows = _reduced_rows(given[kind], ties)
+        return np.asarray(rows.T @ rows)
+    return _reduced(-given[kind] if kind == "hessian" else given[kind], ties)
+
+
+def _sandwich(
+    inverse: FloatArray,
+    score_obs: FloatArray,
+    ties: FloatArray,
+    cov_type: str,
+    cov_kwds: Mapping[str, Any],
+) -> FloatArray:
+    """Inverse times meat times inverse; the meat in coordinates that the inverse keeps."""
+    rows = _reduced_rows(score_obs, ties)
+    rows = np.where(inverse.any(axis=0), rows, 0.0)
+    if cov_type == "hac":
+        meat = hac_meat(rows, **cov_kwds)
+    elif cov_type == "cluster":
+        meat = cluster_meat(rows, **cov_kwds)
+    else:
+        meat = rows.T @ rows
+    return np.asarray(inverse @ meat @ inverse)
+
+
+def _reduced_rows(rows: FloatArray, ties: FloatArray) -> FloatArray:
+    """Scores by the free parameters; one that is not finite spoils only those it depends on."""
+    bad = ~np.isfinite(rows).all(axis=0)
+    result = np.where(bad, 0.0, rows) @ ties
+    result[:, (ties[bad] != 0.0).any(axis=0)] = np.nan
+    return np.asarray(result, dtype=np.float64)
 
 
 def _reduced(matrix: FloatArray, ties: FloatArray) -> FloatArray:
@@ -352,99 +336,151 @@ def _reduced(matrix: FloatArray, ties: FloatArray) -> FloatArray:
     return np.asarray(result, dtype=np.float64)
 
 
-def _ingredients(
+def _given(
     cov_type: str,
     hessian: ArrayLike | None,
     information: ArrayLike | None,
     score_obs: ArrayLike | None,
-) -> tuple[FloatArray | None, FloatArray | None, int]:
-    """Bread and meat of the kind asked for, and the number of parameters."""
-    given: dict[str, FloatArray] = {}
-    for name, value in (("hessian", hessian), ("information", information)):
-        if value is not None:
-            given[name] = np.asarray(value, dtype=np.float64)
-    if score_obs is not None:
-        rows = np.asarray(score_obs, dtype=np.float64)
-        given["score_obs"] = rows.T @ rows
-    needs = {
-        "oim": ("hessian",),
-        "approx": ("information",),
-        "opg": ("score_obs",),
-        "robust": ("hessian", "score_obs"),
-        "robust_approx": ("information", "score_obs"),
-        "none": (),
-    }[cov_type]
+    cov_kwds: Mapping[str, Any] | None,
+) -> tuple[dict[str, FloatArray], int]:
+    """What was passed, checked against what the kind needs, and the number of parameters."""
+    passed = {"hessian": hessian, "information": information, "score_obs": score_obs}
+    given = {
+        name: np.asarray(value, dtype=np.float64)
+        for name, value in passed.items()
+        if value is not None
+    }
+    needs = _RECIPES[cov_type]
     missing = [name for name in needs if name not in given]
     if missing or not given:
         raise SpecificationError(
             f"covariance: cov_type={cov_type!r} needs {' and '.join(needs) or 'any matrix'}; got "
             f"{', '.join(given) or 'nothing'}. Pass {' and '.join(missing) or 'one'}."
         )
-    shapes = {matrix.shape for matrix in given.values()}
-    size = next(iter(given.values())).shape[0]
+    if cov_type == "cluster" and "groups" not in (cov_kwds or {}):
+        raise SpecificationError(
+            "covariance: cov_type='cluster' needs a group for each row; got none. "
+            "Pass cov_kwds={'groups': ...}."
+        )
+    size = next(iter(given.values())).shape[-1]
+    shapes = {
+        matrix.shape if name != "score_obs" else (matrix.shape[-1],) * matrix.ndim
+        for name, matrix in given.items()
+    }
     if shapes != {(size, size)}:
         raise SpecificationError(
             f"covariance: all matrices must refer to the same parameters; got shapes "
             f"{sorted(shapes)}. Pass derivatives with respect to the full parameter vector."
         )
-    if not needs:
-        return None, None, size
-    bread = -given["hessian"] if needs[0] == "hessian" else given[needs[0]]
-    return bread, given["score_obs"] if len(needs) == 2 else None, size
+    return given, size
 
 
-def _safe_inverse(information: FloatArray) -> tuple[FloatArray, NDArrayBool, int, str]:
-    """Inverse on the identified directions; which parameters are lost; the rank; words."""
+class _Inverse(NamedTuple):
+    """Inverse on the identified directions and what is outside them, free coordinates."""
+
+    inverse: FloatArray
+    lost: NDArrayBool
+    null: FloatArray
+    scale: FloatArray
+    blank: NDArrayBool
+    rank: int
+    words: str
+
+
+def _safe_inverse(information: FloatArray, hint: FloatArray | None) -> _Inverse:
+    """Inverse on the identified directions; what is lost; the rank; words."""
     k = information.shape[0]
-    lost = ~np.isfinite(np.diagonal(information))
-    words = [NO_HESSIAN] if lost.any() else []
-    live = np.flatnonzero(~lost)
-    inverse = np.zeros((k, k))
-    rank = 0
+    blank = ~np.isfinite(np.diagonal(information))
+    words = [NO_HESSIAN] if blank.any() else []
+    live = np.flatnonzero(~blank)
+    inverse, scale, null = np.zeros((k, k)), np.ones(k), np.zeros((k, 0))
     part = information[np.ix_(live, live)]
-    if live.size and np.isfinite(part).all():
-        diagonal = np.sqrt(np.abs(np.diagonal(part)))
-        dead = diagonal <= 0.0
-        diagonal = np.where(dead, 1.0, diagonal)
-        values, vectors = np.linalg.eigh(0.5 * (part + part.T) / np.outer(diagonal, diagonal))
-        floor = FLAT * max(float(np.abs(values).max()), 1e-300)
-        good = values > floor
-        flat, upward = int((np.abs(values) <= floor).sum()), int((values < -floor).sum())
-        rank = int(good.sum())
-        kept = vectors[:, good] / diagonal[:, None]
-        inverse[np.ix_(live, live)] = (kept / values[good]) @ kept.T
-        lost[live] |= ((vectors[:, ~good]) ** 2).sum(axis=1) > LOADING
-        if flat:
-            words.append(f"the information is singular in {_count(flat, 'direction')}")
-        if upward:
-            words.append(f"the log-likelihood curves upwards in {_count(upward, 'direction')}")
-    elif live.size:
-        lost[:] = True
-    return inverse, lost, rank, " and ".join(words)
+    if not live.size or not np.isfinite(part).all():
+        every = np.ones(k, dtype=bool)
+        return _Inverse(inverse, every, null, scale, every, 0, NO_HESSIAN if k else "")
+    diagonal = np.sqrt(np.abs(np.diagonal(part)))
+    diagonal = np.where(diagonal <= 0.0, 1.0, diagonal)
+    unit = 0.5 * (part + part.T) / np.outer(diagonal, diagonal)
+    values, vectors = np.linalg.eigh(unit)
+    if hint is not None:
+        values, vectors = _without_stray(unit, hint[np.ix_(live, live)], diagonal, values, vectors)
+    floor = FLAT * max(float(np.abs(values).max()), 1e-300)
+    good = values > floor
+    flat, upward = int((np.abs(values) <= floor).sum()), int((values < -floor).sum())
+    kept = vectors[:, good] / diagonal[:, None]
+    inverse[np.ix_(live, live)] = (kept / values[good]) @ kept.T
+    scale[live] = 1.0 / diagonal
+    null = np.zeros((k, int((~good).sum())))
+    null[live] = vectors[:, ~good]
+    lost = blank | ((null**2).sum(axis=1) > LOADING)
+    if flat:
+        words.append(f"the information is singular in {_count(flat, 'direction')}")
+    if upward:
+        words.append(f"the log-likelihood curves upwards in {_count(upward, 'direction')}")
+    return _Inverse(inverse, lost, null, scale, blank, int(good.sum()), " and ".join(words))
+
+
+def _without_stray(
+    unit: FloatArray,
+    hint: FloatArray,
+    diagonal: FloatArray,
+    values: FloatArray,
+    vectors: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Eigenvalues and vectors with directions put to zero that only rounding makes curve.
+
+    Along a curve of equal likelihood the Hessian is minus the score times the curve's bend, which
+    is zero only where the score is; the expected information vanishes there whatever the score.
+    """
+    size = np.sqrt(np.abs(np.diagonal(hint)))
+    if not np.isfinite(hint).all() or (size <= 0.0).any():
+        return values, vectors
+    expected, directions = np.linalg.eigh(0.5 * (hint + hint.T) / np.outer(size, size))
+    empty = directions[:, expected < FLAT * float(expected.max())]
+    if not empty.shape[1]:
+        return values, vectors
+    empty = np.linalg.qr(empty * (diagonal / size)[:, None])[0]
+    bend, turn = np.linalg.eigh(empty.T @ unit @ empty)
+    stray = empty @ turn[:, np.abs(bend) < STRAY]
+    if not stray.shape[1]:
+        return values, vectors
+    full, _, _ = np.linalg.svd(stray)
+    rest = full[:, stray.shape[1] :]
+    values, inner = np.linalg.eigh(rest.T @ unit @ rest)
+    zeros = np.zeros(stray.shape[1])
+    return np.concatenate([zeros, values]), np.hstack([stray, rest @ inner])
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
-def delta_method(jac: ArrayLike, cov: ArrayLike) -> FloatArray:
+def delta_method(jac: ArrayLike, cov: ArrayLike | CovarianceEstimate) -> FloatArray:
     """Covariance of functions of the estimates: ``J cov J'``.
 
     Parameters
     ----------
     jac : array_like, shape (q, K)
         Derivatives of the functions with respect to all parameters.
-    cov : array_like, shape (K, K)
-        NaN rows and columns mark parameters without a finite variance.
+    cov : CovarianceEstimate or array_like, shape (K, K)
+        In an array, NaN rows and columns mark parameters without a finite variance.
 
     Returns
     -------
     ndarray, shape (q, q)
-        NaN only in the rows and columns of functions with a non-zero derivative with respect to a
-        parameter marked NaN.
+        From an array: NaN in the rows and columns of functions with a non-zero derivative with
+        respect to a parameter marked NaN. From an estimate: NaN only for functions that are not
+        estimable, see `CovarianceEstimate.of`.
     """
+    if isinstance(cov, CovarianceEstimate):
+        return cov.of(jac)
     slopes = np.atleast_2d(np.asarray(jac, dtype=np.float64))
-    spread = np.array(cov, dtype=np.float64)
+    return _marked(slopes, np.asarray(cov, dtype=np.float64))
+
+
+def _marked(slopes: FloatArray, cov: FloatArray) -> FloatArray:
+    """J cov J' where parameters without a variance are marked NaN in cov."""
+    spread = cov.copy()
     marked = ~np.isfinite(np.diagonal(spread))
     spread[marked, :] = 0.0
     spread[:, marked] = 0.0

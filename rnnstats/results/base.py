@@ -12,20 +12,19 @@ import pandas as pd
 from scipy import stats
 
 from rnnstats import _compat
-from rnnstats._checks import warn
+from rnnstats._checks import check_literal, warn
 from rnnstats.errors import ConvergenceWarning
-from rnnstats.estimation.covariance import CovarianceEstimate, CovType
+from rnnstats.estimation.covariance import COV_TYPES, CovarianceEstimate, CovType
+from rnnstats.estimation.hac import check_cov_kwds, describe
 from rnnstats.results import tables
-from rnnstats.results.comparison import (
-    LikelihoodRatioTest,
-    estimate_covariance,
-    likelihood_ratio,
-    parse_constraints,
-    testable,
-    without_fixed,
-)
+from rnnstats.results.comparison import read_hypotheses, testable
+from rnnstats.results.covariances import Derivatives, Kept, estimate_covariance, without_fixed
+from rnnstats.results.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio
 from rnnstats.results.prediction import check_alpha
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Results"]
 
@@ -43,7 +42,7 @@ class Results(ABC):
         Data and structure.
     params : ndarray of shape (K,)
         All natural parameters.
-    cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "none"}
+    cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"}
         Covariance of the estimates.
     convergence : Convergence, optional
         Record of the optimiser; None when the parameters were given.
@@ -51,6 +50,8 @@ class Results(ABC):
         Or what gives it when it is first needed; by default it is computed then.
     cov_note : str
         A sentence for the foot of the summary.
+    cov_kwds : mapping, optional
+        Options of "hac" and "cluster", see `with_cov`.
 
     Notes
     -----
@@ -67,6 +68,7 @@ class Results(ABC):
         convergence: Any = None,
         covariance: CovarianceEstimate | Callable[[], CovarianceEstimate] | None = None,
         cov_note: str = "",
+        cov_kwds: Mapping[str, Any] | None = None,
     ) -> None:
         self.model = model
         self._theta = np.array(params, dtype=float)
@@ -75,6 +77,12 @@ class Results(ABC):
         self.convergence = convergence
         self.cov_note = cov_note
         self._given_covariance = covariance
+        kept = isinstance(covariance, Kept)  # then they were checked against other rows
+        self._cov_kwds: Mapping[str, Any] = (
+            dict(cov_kwds or {})
+            if kept
+            else dict(check_cov_kwds(cov_type, cov_kwds, model.endog.index, caller=model.name))
+        )
 
     if not TYPE_CHECKING:  # type checkers would take any name for one that exists
 
@@ -126,24 +134,97 @@ class Results(ABC):
         given = self._given_covariance
         if given is not None:
             return given() if callable(given) else given
-        estimate = estimate_covariance(self.model, self._theta, self.cov_type)
-        if estimate.message:
+        estimate = estimate_covariance(self._derivatives, self.cov_type, self._cov_kwds)
+        if estimate.message and not getattr(self.model, "k_flat", 0):
             warn(estimate.message, ConvergenceWarning)
         return estimate
 
-    def _cov_array(self) -> FloatArray:
-        return self.covariance.cov
+    @cached_property
+    def _derivatives(self) -> Derivatives:
+        return Derivatives(self.model, self._theta)
 
-    def cov_params(self) -> pd.DataFrame:
+    @property
+    def cov_kwds(self) -> dict[str, Any]:
+        """Options of the covariance type as they were given (a copy)."""
+        return dict(self._cov_kwds)
+
+    def cov_params(self, cov_type: CovType | None = None, **cov_kwds: Any) -> pd.DataFrame:
         """Return the covariance of the estimates, shape (K, K).
+
+        Parameters
+        ----------
+        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"}
+            Another kind than that of these results; by default theirs.
+        **cov_kwds
+            Options of "hac" and "cluster", see `with_cov`.
 
         Returns
         -------
         DataFrame
             Zero for fixed parameters, NaN for those that the data do not identify.
+
+        Raises
+        ------
+        SpecificationError
+            An unknown kind, or options that it does not have.
         """
+        source = self
+        if cov_type is not None or cov_kwds:
+            source = self.with_cov(self.cov_type if cov_type is None else cov_type, cov_kwds)
         names = pd.Index(self.model.param_names)
-        return pd.DataFrame(self.covariance.cov, index=names, columns=names, copy=True)
+        return pd.DataFrame(source.covariance.cov, index=names, columns=names, copy=True)
+
+    @property
+    def _cov_words(self) -> str:
+        """Options of the covariance in words."""
+        if isinstance(self._given_covariance, Kept):
+            return self._given_covariance.origin._cov_words
+        return describe(self.cov_type, self._cov_kwds, self.nobs, self.model.layout.k_free)
+
+    def _same_covariance(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Options of a new fit that give the same kind of covariance, if others are not asked."""
+        if options.get("cov_type", self.cov_type) != self.cov_type:
+            return {}
+        kwds = self.cov_kwds
+        return {"cov_type": self.cov_type} | ({"cov_kwds": kwds} if kwds else {})
+
+    def with_cov(self, cov_type: CovType, cov_kwds: Mapping[str, Any] | None = None) -> Self:
+        """Return the same estimates with another covariance, without fitting again.
+
+        Parameters
+        ----------
+        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"}
+            Observed information, expected information, outer product of the scores, sandwiches
+            of each information and the outer product; sandwiches that allow for scores that are
+            correlated within groups or over time; nothing.
+        cov_kwds : mapping, optional
+            ``"hac"``: ``kernel`` ("bartlett", "parzen" or "quadratic-spectral"), ``maxlags`` (by
+            default Newey and West's rule) or ``bandwidth`` (a number or "andrews"), ``prewhiten``
+            and ``correction`` (False). ``"cluster"``: ``groups``, a label for each row, and
+            ``correction`` (True).
+
+        Returns
+        -------
+        Results
+            New results; derivatives that were computed already are shared.
+
+        Raises
+        ------
+        SpecificationError
+            An unknown kind, or options that it does not have.
+        DataError
+            Groups that do not fit the rows.
+        """
+        check_literal(cov_type, COV_TYPES, name="cov_type", caller="with_cov")
+        given, note = self._given_covariance, ""
+        kept = given.another(cov_type, cov_kwds) if isinstance(given, Kept) else None
+        if kept is not None:
+            note, cov_kwds = self.cov_note, kept.origin.cov_kwds
+        other = type(self)(
+            self.model, self._theta, cov_type, self.convergence, kept, note, cov_kwds
+        )
+        other.__dict__["_derivatives"] = self._derivatives
+        return other
 
     @property
     def bse(self) -> pd.Series:
@@ -196,8 +277,9 @@ class Results(ABC):
 
     @property
     def df_model(self) -> int:
-        """Free parameters plus diffuse states, as in statsmodels."""
-        return int(self.model.layout.k_free + self.k_diffuse_states)
+        """Free parameters that data can tell apart, plus diffuse states as in statsmodels."""
+        flat = getattr(self.model, "k_flat", 0)
+        return int(self.model.layout.k_free - flat + self.k_diffuse_states)
 
     @property
     def df_resid(self) -> int:
@@ -236,11 +318,12 @@ class Results(ABC):
     @cached_property
     def information_rank(self) -> tables.InformationRank:
         """Rank of the expected information in the free parameters, and directions without any."""
-        model, theta, free = self.model, self._theta, self.model.layout.expansion
+        found, layout = self._derivatives, self.model.layout
+        free = layout.expansion
         return tables.information_rank(
-            free.T @ without_fixed(model.information(theta), free) @ free,
-            tuple(model.layout.free_names),
-            lambda: free.T @ without_fixed(model.hessian(theta), free) @ free,
+            free.T @ without_fixed(found.information, free) @ free,
+            tuple(layout.free_names),
+            lambda: free.T @ without_fixed(found.hessian, free) @ free,
         )
 
     def summary(self, alpha: float = 0.05) -> Any:
@@ -263,12 +346,13 @@ class Results(ABC):
     # -- tests on parameters ------------------------------------------------------------------
 
     def t_test(self, r_matrix: Any) -> Any:
-        """Test linear hypotheses about parameters, each alone.
+        """Test hypotheses about parameters, each alone.
 
         Parameters
         ----------
         r_matrix : str, sequence of str, array_like or tuple (R, q)
             Such as ``"W_h[h1,h1] = 0.5, K[h1,y] = K[h2,y]"``; or R with one column a parameter.
+            Text may be any formula, see `wald_test`.
 
         Returns
         -------
@@ -281,17 +365,25 @@ class Results(ABC):
             Unknown parameters, or nothing to test because they are fixed or not identified.
         """
         names = self.model.param_names
-        asked = parse_constraints(r_matrix, names, caller="t_test")
+        asked = read_hypotheses(r_matrix, names, self._theta, caller="t_test")
         cov = testable(asked, self.covariance, caller="t_test")
-        return _compat.contrast_t_test(self._theta, cov, asked.matrix, asked.value, names)
+        if asked.left is None or asked.right is None:
+            return _compat.contrast_t_test(self._theta, cov, asked.matrix, asked.value, names)
+        joint = asked.matrix @ cov @ asked.matrix.T
+        return _compat.contrast_t_test(
+            asked.left, joint, np.eye(len(asked.left)), asked.right, asked.texts
+        )
 
     def wald_test(self, r_matrix: Any) -> Any:
-        """Test linear hypotheses about parameters jointly.
+        """Test hypotheses about parameters jointly.
 
         Parameters
         ----------
         r_matrix : str, sequence of str, array_like or tuple (R, q)
-            As in `t_test`.
+            As in `t_test`. Text may be any formula in parameter names with the signs
+            ``+ - * / **`` and ``log exp sqrt abs``, such as
+            ``"K[h1,y] / W_h[h1,h1] = 1, W_h[h1,h1] * W_h[h2,h2] - 1 = 0"``; what is not linear is
+            linearised at the estimates, with exact derivatives.
 
         Returns
         -------
@@ -304,9 +396,14 @@ class Results(ABC):
         SpecificationError
             Unknown parameters, nothing to test because they are fixed or not identified, or a
             constraint that repeats or contradicts others.
+
+        Notes
+        -----
+        Of hypotheses that are not linear the statistic depends on how they are written (Gregory and
+        Veall 1985, Econometrica 53, 1465-1468); `lr_test` and `profile_conf_int` do not.
         """
         names = self.model.param_names
-        asked = parse_constraints(r_matrix, names, caller="wald_test")
+        asked = read_hypotheses(r_matrix, names, self._theta, caller="wald_test")
         cov = testable(asked, self.covariance, caller="wald_test", jointly=True)
         return _compat.contrast_wald_test(self._theta, cov, asked.matrix, asked.value, names)
 
@@ -317,18 +414,21 @@ class Results(ABC):
         ----------
         other : Results
             The restricted model or the larger one; the one with fewer free parameters counts as
-            restricted. That it is nested in the other is yours to know.
+            restricted. That it is nested in the other is checked within a form; between forms it
+            is yours to know.
 
         Returns
         -------
         LikelihoodRatioTest
-            Statistic, degrees of freedom and chi-squared p-value. The p-value is too large when
-            the restriction lies on the boundary, such as a variance of zero.
+            Statistic, degrees of freedom and chi-squared p-value; and a note where that does not
+            hold: restrictions on the boundary such as a variance of zero, or states whose dynamics
+            have no meaning under the hypothesis. A unit root is no regular hypothesis either.
 
         Raises
         ------
         SpecificationError
-            Other data or sample, other treatment of the start, equal size, parameters not
-            estimated, or a restricted log-likelihood above the larger model's.
+            Other data, inputs, sample or gaps, other treatment of the start, equal size, models
+            that are not nested, parameters not estimated, or a restricted log-likelihood above the
+            larger model's.
         """
         return likelihood_ratio(self, other)

@@ -12,7 +12,7 @@ from scipy import stats
 from rnnstats import _compat
 from rnnstats._index import frequency
 from rnnstats.diagnostics import memory as arrays
-from rnnstats.estimation.covariance import delta_method, jacobian
+from rnnstats.estimation.covariance import CovarianceEstimate, jacobian
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results.prediction import check_alpha
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
@@ -212,12 +212,17 @@ class _Matrix:
     name: str
     value: FloatArray
     slopes: FloatArray
-    cov: FloatArray
+    estimate: CovarianceEstimate
+
+    @property
+    def cov(self) -> FloatArray:
+        """Covariance of the parameters, NaN for those without one."""
+        return self.estimate.cov
 
     def is_known(self) -> bool:
         """Tell whether the estimates leave no doubt about any cell."""
         live = np.diagonal(self.cov) != 0.0
-        cells = self.slopes.reshape(-1, self.cov.shape[0])[:, live]
+        cells = self.slopes.reshape(self.value.size, self.cov.shape[0])[:, live]
         spread = self.cov[np.ix_(live, live)]
         if not cells.any() or not np.isfinite(spread).all():
             return not cells.any()
@@ -226,7 +231,12 @@ class _Matrix:
 
 
 def memory_of(
-    model: StateSpaceModel, theta: FloatArray, cov: FloatArray, *, steps: int, alpha: float
+    model: StateSpaceModel,
+    theta: FloatArray,
+    covariance: CovarianceEstimate,
+    *,
+    steps: int,
+    alpha: float,
 ) -> Memory:
     """Measure the memory of a fitted linear recurrence.
 
@@ -235,8 +245,8 @@ def memory_of(
     model : StateSpaceModel
     theta : ndarray of shape (K,)
         All natural parameters.
-    cov : ndarray of shape (K, K)
-        Their covariance: zero for fixed parameters, NaN for those without one.
+    covariance : CovarianceEstimate
+        Of the estimates.
     steps : int
         Lags of the products.
     alpha : float
@@ -253,7 +263,7 @@ def memory_of(
     """
     width = check_alpha(alpha, "memory")
     tables, rates, products = [], [], []
-    for matrix in _matrices(model, theta, cov):
+    for matrix in _matrices(model, theta, covariance):
         found = arrays.roots(matrix.value)
         polar = _polar(matrix, found)
         tables.append(_root_table(matrix, found, polar, width))
@@ -273,7 +283,9 @@ def memory_of(
     )
 
 
-def _matrices(model: StateSpaceModel, theta: FloatArray, cov: FloatArray) -> list[_Matrix]:
+def _matrices(
+    model: StateSpaceModel, theta: FloatArray, covariance: CovarianceEstimate
+) -> list[_Matrix]:
     """W_h and, where the output noise is also the state noise, W_h - K V, with derivatives."""
 
     def parts(system: StateSpace) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -290,11 +302,12 @@ def _matrices(model: StateSpaceModel, theta: FloatArray, cov: FloatArray) -> lis
         piece.reshape(*part.shape, theta.size)
         for piece, part in zip(np.split(slopes, cuts), parts(system), strict=True)
     )
-    found = [_Matrix(RECURRENCE, transition.copy(), d_transition, cov)]
+    found = [_Matrix(RECURRENCE, transition.copy(), d_transition, covariance)]
     shared = (system.cross_cov, system.state_cov)
     if system.obs_cov.any() and all(np.array_equal(part, system.obs_cov) for part in shared):
         product = np.einsum("irk,rj->ijk", d_gain, design) + np.einsum("ir,rjk", gain, d_design)
-        found.append(_Matrix(FILTER, transition - gain @ design, d_transition - product, cov))
+        slopes = d_transition - product
+        found.append(_Matrix(FILTER, transition - gain @ design, slopes, covariance))
     return found
 
 
@@ -306,10 +319,10 @@ def _polar(matrix: _Matrix, found: arrays.Roots) -> FloatArray:
     return arrays.polar_slopes(found.values, slopes)
 
 
-def _errors(slopes: FloatArray, cov: FloatArray) -> FloatArray:
+def _errors(slopes: FloatArray, covariance: CovarianceEstimate) -> FloatArray:
     """Delta-method standard errors of quantities with these derivatives, (q, K)."""
     with np.errstate(invalid="ignore"):
-        return np.sqrt(np.maximum(np.diagonal(delta_method(slopes, cov)), 0.0))
+        return np.sqrt(np.maximum(np.diagonal(covariance.of(slopes)), 0.0))
 
 
 def _root_table(
@@ -323,7 +336,7 @@ def _root_table(
     known = matrix.is_known()
     for name, value in values.items():
         with np.errstate(invalid="ignore"):
-            errors = _errors(np.einsum("qa,qak->qk", slopes[name], polar), matrix.cov)
+            errors = _errors(np.einsum("qa,qak->qk", slopes[name], polar), matrix.estimate)
         columns[name] = value
         columns[f"{name}_se"] = np.where(np.isfinite(value), 0.0 if known else errors, np.nan)
     tau, error = columns["tau"], columns["tau_se"]
@@ -351,7 +364,7 @@ def _rate(matrix: _Matrix, found: arrays.Roots, polar: FloatArray, alpha: float)
     radius = float(modulus[0])
     tied = int((modulus >= radius * (1.0 - arrays.REPEATED)).sum()) > 1
     known = matrix.is_known()
-    error = np.nan if tied and not known else float(_errors(polar[:1, 0], matrix.cov)[0])
+    error = np.nan if tied and not known else float(_errors(polar[:1, 0], matrix.estimate)[0])
     with np.errstate(divide="ignore", invalid="ignore"):
         rate = float(np.log(radius))
         z = float(np.divide(rate, error))

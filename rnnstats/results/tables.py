@@ -67,6 +67,8 @@ class Summarized(Protocol):
     @property
     def covariance(self) -> CovarianceEstimate: ...
     @property
+    def _cov_words(self) -> str: ...
+    @property
     def information_rank(self) -> InformationRank: ...
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame: ...
     def test_serial_correlation(self, *, lags: list[int]) -> pd.DataFrame: ...
@@ -207,13 +209,19 @@ def starts_table(optima: Iterable[Any]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The records' fields as columns; the index is the field ``start`` where there is one.
+        The records' fields as columns, ``gap``, by how much the log-likelihood is below the best,
+        after ``llf``; the index is the field ``start`` where there is one.
     """
     records = [
         asdict(record) if is_dataclass(record) and not isinstance(record, type) else dict(record)
         for record in optima
     ]
     frame = pd.DataFrame.from_records(records)
+    if "boundary" in frame.columns:
+        frame["boundary"] = frame["boundary"].map("; ".join)
+    if "llf" in frame.columns:
+        place = list(frame.columns).index("llf") + 1
+        frame.insert(place, "gap", frame["llf"].max() - frame["llf"])
     return frame.set_index("start") if "start" in frame.columns else frame
 
 
@@ -342,14 +350,24 @@ COV_WORDS = {
     "opg": "the outer product of the scores of single observations",
     "robust": "the sandwich of observed information and outer product of scores",
     "robust_approx": "the sandwich of expected information and outer product of scores",
+    "cluster": "the sandwich of observed information and scores summed within clusters",
+    "hac": "the sandwich of observed information and the long-run covariance of the scores",
 }
+FREE_WORDS = (
+    "the coordinates of the free form are not identified ({flat} directions leave the likelihood "
+    "alone) and have no standard errors; what does not depend on them has: roots in memory(), "
+    "coefficients and impulse responses of to_varma(), delta_method(function)."
+)
 
 
 def _notes(results: Summarized) -> list[str]:
-    notes = [convergence_line(results.convergence), f"Identification: {results.information_rank}."]
+    flat = getattr(results.model, "k_flat", 0)
+    rank = f"{results.information_rank}." if not flat else FREE_WORDS.format(flat=flat)
+    notes = [convergence_line(results.convergence), f"Identification: {rank}"]
     if results.cov_type in COV_WORDS:
-        notes.append(f"Standard errors from {COV_WORDS[results.cov_type]}.")
-    if results.covariance.message:
+        how = f" ({results._cov_words})" if results._cov_words else ""
+        notes.append(f"Standard errors from {COV_WORDS[results.cov_type]}{how}.")
+    if results.covariance.message and not flat:
         notes.append(results.covariance.message)
     fixed = results.model.layout.fixed
     if fixed:

@@ -98,9 +98,21 @@ def test_formulas(poisson):
         "opg": np.linalg.inv(meat),
         "robust": bread @ meat @ bread,
         "robust_approx": bread @ meat @ bread,
+        "cluster": bread @ meat @ bread,  # every row its own group
+        "hac": bread @ meat @ bread,  # no lags
+    }
+    options = {
+        "cluster": {"groups": np.arange(len(scores)), "correction": False},
+        "hac": {"maxlags": 0},
     }
     for kind in COV_TYPES:
-        found = covariance(kind, hessian=hessian, information=-hessian, score_obs=scores)
+        found = covariance(
+            kind,
+            hessian=hessian,
+            information=-hessian,
+            score_obs=scores,
+            cov_kwds=options.get(kind),
+        )
         assert found.message == ""
         if kind == "none":
             assert np.isnan(found.cov).all()
@@ -207,3 +219,79 @@ def test_a_variance_at_its_boundary_is_named():
     assert "obs_noise='none'" in found.message
     other = covariance("oim", hessian=hessian, names=["V[y,h1]", "V[y,h2]"])
     assert "the Hessian could not be computed there" in other.message
+
+
+# Only the sum of a and b is known, and c; the units of a and b differ by nine orders.
+SINGULAR = np.diag([1e-6, 1e3, 1.0]) @ np.array([[5.0, 5.0, 1.0], [5.0, 5.0, 1.0], [1.0, 1.0, 4.0]])
+SINGULAR = SINGULAR @ np.diag([1e-6, 1e3, 1.0])
+SUM = np.array([1e-6, 1e3, 0.0])
+
+
+def test_estimable_functions_in_any_units():
+    found = covariance("oim", hessian=-SINGULAR, names=("a", "b", "c"))
+    assert found.unidentified == ("a", "b")
+    reduced = np.linalg.inv(np.array([[5.0, 1.0], [1.0, 4.0]]))
+    spread = found.of([SUM, [0.0, 0.0, 1.0], [1.0, 0.0, 0.0], 3.0 * SUM + [0.0, 0.0, 1.0]])
+    np.testing.assert_allclose(spread[:2, :2], reduced, rtol=1e-9)
+    assert np.isnan(spread[2]).all()
+    w = np.array([3.0, 1.0])
+    assert spread[3, 3] == pytest.approx(w @ reduced @ w, rel=1e-9)
+    np.testing.assert_array_equal(delta_method([SUM], found), spread[:1, :1])
+    # a derivative by differences is good to 1e-7: still estimable; off by a hundredth: no longer
+    assert np.isfinite(found.of(SUM * [1 + 1e-6, 1.0, 1.0])).all()
+    assert np.isnan(found.of(SUM * [1.01, 1.0, 1.0])).all()
+
+
+def test_generalised_inverse_and_null_directions():
+    found = covariance("oim", hessian=-SINGULAR)
+    inverse, null = found.generalised, found.null_directions
+    size = np.sqrt(np.outer(np.diag(SINGULAR), np.diag(SINGULAR)))
+    np.testing.assert_allclose(SINGULAR @ inverse @ SINGULAR / size, SINGULAR / size, atol=1e-9)
+    assert null.shape == (3, 1)
+    assert null[0, 0] / null[1, 0] == pytest.approx(-1e9, rel=1e-6)
+    assert abs(null[2, 0]) < 1e-9
+    part = found.among([0, 1])
+    assert part.of([SUM[:2]])[0, 0] == pytest.approx(found.of([SUM])[0, 0], rel=1e-12)
+    assert np.isnan(part.of([[1.0, 0.0]])).all()
+    plain = covariance("none", hessian=-SINGULAR)
+    assert np.isnan(plain.of([SUM])).all()
+
+
+def test_functions_through_restrictions():
+    """theta = (f0, f1, f1, fixed): derivatives by all parameters, fixed ones without effect."""
+    ties = np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    full = np.diag([4.0, 1.0, 1.0, 0.0])
+    found = covariance("oim", hessian=-full, expansion=ties)
+    np.testing.assert_allclose(found.of([1.0, 1.0, -1.0, 7.0]), 0.25)
+    np.testing.assert_allclose(found.of([0.0, 1.0, 1.0, 7.0]), 2.0)
+
+
+def test_curvature_along_a_curve_of_equal_likelihood_is_no_information():
+    """A Hessian near, not at, the maximum: the expected information says what is flat."""
+    turn = np.array([[1.0, -1.0, 0.0], [1.0, 1.0, 0.0], [0.0, 0.0, np.sqrt(2.0)]]) / np.sqrt(2.0)
+    for stray in (3e-6, -3e-6):
+        hessian = -turn.T @ np.diag([stray, 2.0, 4.0]) @ turn
+        known = turn.T @ np.diag([0.0, 2.0, 4.0]) @ turn
+        found = covariance("oim", hessian=hessian, information=known, names=("a", "b", "c"))
+        assert (found.rank, found.unidentified) == (2, ("a", "b"))
+        assert found.of([1.0, 1.0, 0.0])[0, 0] == pytest.approx(1.0, rel=1e-6)
+        assert "singular in 1 direction" in found.message
+    # where the model folds, the score is silent and the curvature is not
+    hessian = -turn.T @ np.diag([1.0, 2.0, 4.0]) @ turn
+    found = covariance("oim", hessian=hessian, information=known)
+    np.testing.assert_allclose(found.cov, np.linalg.inv(-hessian), rtol=1e-10)
+
+
+def test_scores_of_fixed_parameters_without_derivative_do_not_matter(poisson):
+    _, _, _, hessian, scores = poisson
+    ties = np.vstack([np.eye(3), np.zeros(3)])
+    full = np.full((4, 4), np.nan)
+    full[:3, :3] = hessian
+    wide = np.column_stack([scores, np.full(120, np.nan)])
+    for kind in ("opg", "robust", "hac"):
+        found = covariance(kind, hessian=full, score_obs=wide, expansion=ties)
+        plain = covariance(kind, hessian=hessian, score_obs=scores)
+        np.testing.assert_allclose(found.cov[:3, :3], plain.cov, rtol=1e-12)
+        assert (found.cov[3] == 0.0).all()
+    with pytest.raises(SpecificationError, match="a group for each row"):
+        covariance("cluster", hessian=hessian, score_obs=scores)

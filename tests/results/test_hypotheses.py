@@ -118,7 +118,7 @@ def test_likelihood_ratio_and_wald_agree_near_the_null(fit):
     assert test.statistic == pytest.approx(float(wald.statistic), rel=0.02)
     assert test.pvalue == pytest.approx(stats.chi2.sf(test.statistic, 1))
     assert small.lr_test(fit) == test
-    assert "1 restrictions" in str(test)
+    assert "1 restriction," in str(test)
     fit.convergence = None
 
 

@@ -61,7 +61,8 @@ def test_starts_table():
     table = starts_table([Row(0, -1.5), Row(1, -2.5)])
     assert table.index.name == "start"
     assert table["llf"].tolist() == [-1.5, -2.5]
-    assert starts_table([{"llf": 1.0}]).shape == (1, 1)
+    assert table["gap"].tolist() == [0.0, 1.0]
+    assert starts_table([{"llf": 1.0}]).columns.tolist() == ["llf", "gap"]
     res = LinearResults.from_fit(
         NoisyAR(series(40)[0]), THETA, convergence=Record(optima=(Row(0, 1),))
     )
@@ -163,7 +164,7 @@ def test_params_are_checked():
         with pytest.raises(SpecificationError, match="4 finite numbers"):
             LinearResults.from_fit(model, wrong)
     with pytest.raises(SpecificationError, match="cov_type"):
-        LinearResults.from_fit(model, THETA, cov_type="hac")
+        LinearResults.from_fit(model, THETA, cov_type="sandwich")
 
 
 def test_values_cannot_be_changed_from_outside():

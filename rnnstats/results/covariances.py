@@ -1,0 +1,144 @@
+"""Covariances of the estimates of a model: derivatives at the estimates, and what is made of them.
+
+The derivatives are computed when first needed and shared by all kinds of covariance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rnnstats.estimation.covariance import CovarianceEstimate, CovType, covariance
+from rnnstats.results.protocol import FloatArray, StateSpaceModel
+
+if TYPE_CHECKING:
+    from rnnstats.results.base import Results
+
+__all__ = ["Derivatives", "Kept", "estimate_covariance", "without_fixed"]
+
+# Below this smallest eigenvalue of the Hessian (unit diagonal) the expected information is asked
+# whether the direction has any information at all.
+SUSPECT = 1e-4
+
+
+class Derivatives:
+    """Second derivatives and scores of a log-likelihood at one point, each computed once.
+
+    Parameters
+    ----------
+    model : StateSpaceModel
+    theta : ndarray of shape (K,)
+        All natural parameters.
+    """
+
+    def __init__(self, model: StateSpaceModel, theta: FloatArray) -> None:
+        self.model = model
+        self.theta = theta
+
+    @cached_property
+    def hessian(self) -> FloatArray:
+        """Second derivative of the log-likelihood, (K, K)."""
+        return self.model.hessian(self.theta)
+
+    @cached_property
+    def information(self) -> FloatArray:
+        """Expected information, (K, K)."""
+        return self.model.information(self.theta)
+
+    @cached_property
+    def score_obs(self) -> FloatArray:
+        """Score of each row, (nobs, K)."""
+        return self.model.score_obs(self.theta)
+
+
+class Kept:
+    """The covariance of other results, for results that keep their parameters.
+
+    Parameters
+    ----------
+    origin : Results
+        Where the parameters were estimated.
+    """
+
+    def __init__(self, origin: Results) -> None:
+        self.origin = origin
+
+    def __call__(self) -> CovarianceEstimate:
+        """Return the other results' covariance."""
+        return self.origin.covariance
+
+    def another(self, cov_type: Any, cov_kwds: Mapping[str, Any] | None) -> Kept:
+        """Return the same with another covariance, of the data that gave the estimates."""
+        return Kept(self.origin.with_cov(cov_type, cov_kwds))
+
+
+def estimate_covariance(
+    found: Derivatives, cov_type: CovType, cov_kwds: Mapping[str, Any]
+) -> CovarianceEstimate:
+    """Compute the covariance of the estimates, and only the derivatives that its kind needs.
+
+    Parameters
+    ----------
+    found : Derivatives
+    cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"}
+    cov_kwds : mapping
+        As `rnnstats.estimation.hac.check_cov_kwds` returns it.
+
+    Returns
+    -------
+    CovarianceEstimate
+    """
+    model, size = found.model, found.theta.size
+    if cov_type == "none":
+        k_free = model.layout.k_free
+        return CovarianceEstimate(np.full((size, size), np.nan), cov_type, 0, k_free, (), "")
+    observed = cov_type in ("oim", "robust", "cluster", "hac")
+    expected = cov_type in ("approx", "robust_approx")
+    hessian = found.hessian if observed else None
+    if hessian is not None:
+        expected = _nearly_flat(hessian, model.layout.expansion)
+    return covariance(
+        cov_type,
+        hessian=hessian,
+        information=found.information if expected else None,
+        score_obs=None if cov_type in ("oim", "approx") else found.score_obs,
+        expansion=model.layout.expansion,
+        names=model.param_names,
+        cov_kwds=cov_kwds,
+    )
+
+
+def _nearly_flat(hessian: FloatArray, expansion: FloatArray) -> bool:
+    """Say whether some direction has so little curvature that it may have none."""
+    matrix = -expansion.T @ without_fixed(hessian, expansion) @ expansion
+    diagonal = np.diagonal(matrix)
+    if not np.isfinite(matrix).all() or (diagonal <= 0.0).any():
+        return False
+    size = np.sqrt(diagonal)
+    values = np.linalg.eigvalsh(matrix / np.outer(size, size))
+    return bool(values.size and values[0] < SUSPECT)
+
+
+def without_fixed(matrix: FloatArray, expansion: FloatArray) -> FloatArray:
+    """Return a matrix of second derivatives with those of fixed parameters set to zero.
+
+    A parameter fixed at its bound, such as a variance of zero, may have no derivative there (NaN).
+    It does not matter for the free ones, and must not spoil them.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (K, K)
+        Second derivatives by all natural parameters.
+    expansion : ndarray of shape (K, k_free)
+        Derivative of these by the free ones; zero rows are fixed parameters.
+
+    Returns
+    -------
+    ndarray of shape (K, K)
+        A new matrix.
+    """
+    live = expansion.any(axis=1)
+    return np.where(np.outer(live, live), matrix, 0.0)
