@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from rnnstats.estimation.trust_region import Climb
 
-__all__ = ["Meter"]
+__all__ = ["Counter", "Meter"]
 
 # Seconds before a bar appears.
 PATIENCE = 2.0
@@ -75,6 +75,40 @@ class Meter:
         if self._bar is not None:
             self._top = max(self._top, state.llf)
             self._bar.update(1)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+class Counter:
+    """Counts pieces of work on standard error, if it goes on for more than about two seconds.
+
+    Parameters
+    ----------
+    show : bool
+        Whether a bar may appear.
+    total : int
+        Number of pieces.
+    description, unit : str
+        What is done, and what a piece is called.
+    """
+
+    def __init__(self, show: bool, total: int, description: str, unit: str) -> None:
+        self._bar: tqdm[None] | None = None
+        if show:
+            from tqdm import tqdm
+
+            self._bar = tqdm(
+                total=total, desc=description, unit=unit, file=sys.stderr, delay=PATIENCE,
+                leave=False,
+            )  # fmt: skip
+
+    def add(self, number: int = 1) -> None:
+        """Count pieces that are done."""
+        if self._bar is not None:
+            self._bar.update(number)
 
     def close(self) -> None:
         """Remove the bar."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date
 from functools import cached_property
 from typing import Any, Literal
 
@@ -16,18 +15,17 @@ import pandas as pd
 from scipy import stats
 from scipy.linalg import solve_triangular
 
-from rnnstats._checks import check_float, check_int
-from rnnstats.data import Endog
+from rnnstats._checks import check_float
 from rnnstats.errors import SpecificationError
-from rnnstats.estimation.covariance import delta_method, jacobian
+from rnnstats.estimation.covariance import CovarianceEstimate, delta_method, jacobian
 from rnnstats.kernels.kalman import FilterOutput, kalman_filter
 from rnnstats.kernels.system import StateSpace
+from rnnstats.results.predictive import Mixture
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.simulation import simulate_paths
+from rnnstats.results.windows import DATES
 
-Uncertainty = Literal["plugin", "delta"]
-# What names a row by its date; everything else must be a number of rows.
-DATES = (str, date, np.datetime64, pd.Period)
+Uncertainty = Literal["plugin", "delta", "bootstrap"]
 
 __all__ = [
     "DATES",
@@ -36,7 +34,6 @@ __all__ = [
     "Uncertainty",
     "diffuse_rows",
     "parameter_variance",
-    "Window",
     "check_alpha",
     "find_name",
     "predict_moments",
@@ -44,7 +41,6 @@ __all__ = [
     "simulate_paths",
     "stacked",
     "standardize",
-    "window",
 ]
 
 _NO_INFORMATION = 1e-9
@@ -56,68 +52,6 @@ class Moments:
 
     mean: FloatArray
     cov: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Rows from `start` to before `stop`; outputs from `blank_from` on count as unseen."""
-
-    start: int
-    stop: int
-    blank_from: int | None
-    information: str
-
-
-def window(endog: Endog, start: Any, end: Any, dynamic: Any) -> Window:
-    """Turn dates, labels and numbers into rows.
-
-    Parameters
-    ----------
-    endog : Endog
-    start, end : int, str, datetime-like, Period or None
-        First and last row, both included; None for those of the sample.
-    dynamic : bool, int, str, datetime-like or Period
-        Row from which the outputs count as unseen; an integer counts from `start`.
-
-    Returns
-    -------
-    Window
-
-    Raises
-    ------
-    SpecificationError
-        Rows that do not exist or are in the wrong order.
-    """
-    caller = "get_prediction"
-    first = 0 if start is None else endog.location(start, caller=caller, side="start")
-    last = endog.nobs - 1
-    if end is not None:
-        last = endog.location(end, caller=caller, side="end")
-    elif first > last:
-        last = first
-    if last < first:
-        raise SpecificationError(
-            f"{caller}: end must not lie before start; got rows {first} to {last}. Swap them."
-        )
-    if isinstance(dynamic, (bool, np.bool_)):
-        blank = first if dynamic else None
-    elif not isinstance(dynamic, DATES):
-        hint = "Give True, rows counted from start, or a date."
-        offset = check_int(dynamic, name="dynamic", caller=caller, minimum=0, hint=hint)
-        blank = first + offset if offset else None
-    else:
-        blank = endog.location(dynamic, caller=caller, side="start", name="dynamic")
-        if blank < first:
-            raise SpecificationError(
-                f"{caller}: dynamic must not lie before start; got row {blank} with start {first}. "
-                "Use start for the first row to predict."
-            )
-    if blank is not None and blank >= endog.nobs:
-        blank = None
-    words = "each row from the rows before it"
-    if blank is not None:
-        words += f", those from row {blank} on unseen"
-    return Window(first, last + 1, blank, words)
 
 
 def standardize(errors: FloatArray, cov: FloatArray) -> FloatArray:
@@ -218,7 +152,7 @@ def predict_moments(
 def parameter_variance(
     moments: Callable[[FloatArray], FloatArray],
     free: FloatArray,
-    cov_free: FloatArray,
+    cov_free: FloatArray | CovarianceEstimate,
 ) -> FloatArray:
     r"""
     Return the covariance that estimated parameters add to a forecast, by the delta method.
@@ -229,7 +163,7 @@ def parameter_variance(
         Free parameters to forecast means, shape (steps, k_endog).
     free : ndarray of shape (k_free,)
         Estimates.
-    cov_free : ndarray of shape (k_free, k_free)
+    cov_free : CovarianceEstimate or ndarray of shape (k_free, k_free)
         Their covariance.
 
     Returns
@@ -244,7 +178,8 @@ def parameter_variance(
     3.5, for vector autoregressions).
     """
     shape = moments(free).shape
-    errors = np.sqrt(np.diag(cov_free))
+    spread = cov_free.cov if isinstance(cov_free, CovarianceEstimate) else cov_free
+    errors = np.sqrt(np.diag(spread))
     usable = np.isfinite(errors) & (errors > 0)
     scale = np.where(usable, errors, np.maximum(np.abs(free), 1e-2))
     slopes = jacobian(lambda point: moments(point).ravel(), free, scale=scale)
@@ -268,11 +203,14 @@ class Prediction:
         A single unlabelled output: answers are Series, as in statsmodels.
     information : str
         What the numbers are conditional on, in words.
+    mixture : Mixture, optional
+        Distribution of each output; by default normal with these moments.
 
     Notes
     -----
-    Normal distribution; `var_pred_mean` is the variance of the output to come around
-    `predicted_mean`, noise included, under statsmodels' name for it.
+    `var_pred_mean` is the variance of the output to come around `predicted_mean`, noise included,
+    under statsmodels' name for it. Intervals are quantiles of the normal distribution, or of the
+    mixture where there is one.
     """
 
     def __init__(
@@ -282,7 +220,9 @@ class Prediction:
         names: tuple[str, ...],
         is_series: bool,
         information: str,
+        mixture: Mixture | None = None,
     ) -> None:
+        self._mixture = mixture
         self._moments = moments
         self._index = index
         self._names = names
@@ -353,10 +293,38 @@ class Prediction:
         SpecificationError
             `alpha` is not between 0 and 1.
         """
-        half = check_alpha(alpha, "conf_int") * self._se
-        ends = np.concatenate([self._moments.mean - half, self._moments.mean + half], axis=1)
+        check_alpha(alpha, "conf_int")
+        ends = np.concatenate([self._at(alpha / 2), self._at(1 - alpha / 2)], axis=1)
         columns = [f"{end} {name}" for end in ("lower", "upper") for name in self._names]
         return pd.DataFrame(ends, index=self._index, columns=columns)
+
+    def quantile(self, share: float = 0.5) -> pd.Series | pd.DataFrame:
+        """
+        Value that each output stays below with a given probability, one row at a time.
+
+        Parameters
+        ----------
+        share : float
+            The probability, strictly between 0 and 1.
+
+        Returns
+        -------
+        Series or DataFrame
+
+        Raises
+        ------
+        SpecificationError
+            `share` is not between 0 and 1.
+        """
+        share = check_float(share, name="share", caller="quantile", above=0.0, below=1.0)
+        labelled = self._label(self._at(share))
+        return labelled.rename("quantile") if isinstance(labelled, pd.Series) else labelled
+
+    def _at(self, share: float) -> FloatArray:
+        if self._mixture is not None:
+            return self._mixture.quantile(share)
+        found: FloatArray = self._moments.mean + stats.norm.ppf(share) * self._se
+        return found
 
     def summary_frame(self, endog: int | str = 0, alpha: float = 0.05) -> pd.DataFrame:
         """

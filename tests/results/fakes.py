@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats.data import Endog, Exog
+from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError
 from rnnstats.estimation.covariance import hessian_from_score
 from rnnstats.kernels import kalman
 from rnnstats.kernels.system import StateSpace, Tangents
@@ -102,13 +103,24 @@ class NoisyAR:
         return NoisyAR(endog, exog, **options)
 
     def fit(self, *, start_params, cov_type="oim", **options):
-        """Newton steps from a start near the maximum: enough for tests."""
+        """Scoring from a start near the maximum, shorter where it does not rise: for tests."""
         theta, ties = np.array(start_params, float), self.layout.expansion
         for _ in range(options.pop("maxiter", 30)):
             score = ties.T @ self.score_obs(theta).sum(axis=0)
-            theta = theta + ties @ np.linalg.solve(ties.T @ self.information(theta) @ ties, score)
+            step = ties @ np.linalg.solve(ties.T @ self.information(theta) @ ties, score)
+            while self._height(theta + step) < self._height(theta) and np.abs(step).max() > 1e-12:
+                step = 0.5 * step
+            if self._height(theta + step) < self._height(theta):
+                break
+            theta = theta + step
         assert not options
         return LinearResults.from_fit(self, theta, cov_type=cov_type)
+
+    def _height(self, theta):
+        try:
+            return self.loglike(theta)
+        except (NotPositiveDefiniteError, NotStationaryError):
+            return -np.inf
 
 
 def series(nobs=80, k_endog=1, k_exog=0, seed=0, start="1990Q1", gaps=()):

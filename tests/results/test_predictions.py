@@ -136,7 +136,7 @@ def test_windows_that_make_no_sense():
         with pytest.raises(SpecificationError, match="dynamic must be"):
             res.predict(10, 20, dynamic=wrong)
     with pytest.raises(SpecificationError, match="uncertainty"):
-        res.get_forecast(2, uncertainty="bootstrap")
+        res.get_forecast(2, uncertainty="posterior")
     with pytest.raises(SpecificationError, match="alpha"):
         res.get_forecast(2).conf_int(1.5)
     with pytest.raises(SpecificationError, match="output must be one that exists"):
