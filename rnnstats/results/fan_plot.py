@@ -1,0 +1,139 @@
+"""Fan charts: forecasts as central intervals of several coverages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from rnnstats._checks import check_float, check_int
+from rnnstats.errors import SpecificationError
+from rnnstats.results.plots import (
+    BLUE,
+    GREY,
+    ORANGE,
+    _legend,
+    _new_figure,
+    _positions,
+    _style,
+    _time_axis,
+)
+from rnnstats.results.protocol import FloatArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["Fan", "draw_fan"]
+
+# Blue mixed with white, widest interval first; any number of them between these two.
+PALEST, DEEPEST = np.array([0.87, 0.93, 0.97]), np.array([0.36, 0.64, 0.82])
+
+
+class Fan(Protocol):
+    """A forecast with intervals."""
+
+    @property
+    def row_labels(self) -> pd.Index: ...
+    @property
+    def information_set(self) -> str: ...
+    @property
+    def predicted_mean(self) -> pd.Series | pd.DataFrame: ...
+    def conf_int(self, alpha: float = 0.05) -> pd.DataFrame: ...
+
+
+def _levels(levels: Any) -> list[float]:
+    """Coverages from the widest to the narrowest."""
+    hint = "levels=(0.5, 0.8, 0.95) shades three intervals."
+    try:
+        given = list(levels)
+    except TypeError:
+        given = [levels]
+    if not given:
+        raise SpecificationError(f"plot_fan: levels must hold a coverage; got none. {hint}")
+    found = {
+        check_float(one, name="levels", caller="plot_fan", above=0.0, below=1.0, hint=hint)
+        for one in given
+    }
+    return sorted(found, reverse=True)
+
+
+def draw_fan(
+    seen: pd.DataFrame,
+    prediction: Fan,
+    *,
+    levels: Any,
+    history: int | None,
+    fig: Figure | None,
+    conditions: FloatArray | None = None,
+    without: FloatArray | None = None,
+) -> Figure:
+    """Draw forecasts as a fan behind the last rows, one output a panel.
+
+    Parameters
+    ----------
+    seen : DataFrame of shape (nobs, k_endog)
+        The sample.
+    prediction : Fan
+        Of the rows after it.
+    levels : iterable of float
+        Coverages of the intervals.
+    history : int or None
+        Rows of the sample to show.
+    fig : matplotlib.figure.Figure or None
+    conditions : ndarray of shape (steps, k_endog), optional
+        Values that were given, NaN for none.
+    without : ndarray of shape (steps, k_endog), optional
+        Forecast without them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    SpecificationError
+        Levels that are not between 0 and 1.
+    """
+    widths = _levels(levels)
+    steps = len(prediction.row_labels)
+    rows = max(40, 5 * steps)
+    if history is not None:
+        rows = check_int(history, name="history", caller="plot_fan", minimum=1)
+    last = seen.iloc[-rows:]
+    names = [str(name) for name in seen.columns]
+    fig = _new_figure(fig, caller="plot_fan", width=9, height=1.0 + 2.4 * len(names))
+    x = _positions(last.index.append(prediction.row_labels))
+    past, future = x[: len(last)], x[len(last) :]
+    mean = pd.DataFrame(prediction.predicted_mean).to_numpy()
+    ends = {level: prediction.conf_int(1.0 - level).to_numpy() for level in widths}
+    first: Axes | None = None
+    for j, name in enumerate(names):
+        ax = fig.add_subplot(len(names), 1, j + 1, sharex=first)
+        first = first or ax
+        ax.plot(past, last.iloc[:, j].to_numpy(), color="black", lw=1.2, label="observed")
+        anchor = float(last.to_numpy()[-1, j])
+        joined = np.r_[past[-1:], future] if np.isfinite(anchor) else future
+        lead = [anchor] if np.isfinite(anchor) else []
+        for number, level in enumerate(widths):
+            share = number / max(1, len(widths) - 1)
+            color = PALEST + share * (DEEPEST - PALEST) if len(widths) > 1 else DEEPEST
+            low, high = ends[level][:, j], ends[level][:, len(names) + j]
+            ax.fill_between(
+                joined, np.r_[lead, low], np.r_[lead, high], color=tuple(color), lw=0,
+                label=f"{100 * level:g} %",
+            )  # fmt: skip
+        ax.plot(joined, np.r_[lead, mean[:, j]], color=BLUE, lw=1.5, label="forecast")
+        if without is not None and conditions is not None:
+            ax.plot(
+                joined, np.r_[lead, without[:, j]], color=GREY, lw=1.1, ls="--",
+                label="without conditions",
+            )  # fmt: skip
+            ax.plot(future, conditions[:, j], "D", color=ORANGE, ms=4, label="condition")
+        ax.axvline(past[-1], color=GREY, lw=0.8, ls=":")
+        _style(ax, f"{name}, given {prediction.information_set}" if j == 0 else name)
+        if j == 0:
+            _time_axis(ax, x)
+            _legend(fig, ax)
+    return fig
