@@ -444,7 +444,8 @@ def test_the_choices_are_those_of_the_library():
     assert choices["trend"] == typing.get_args(linear.TrendName)
     assert choices["exog_enters"] == typing.get_args(linear.ExogEnters)
     assert choices["initial"] == typing.get_args(linear.Initial)
-    assert choices["cov_type"] == tuple(COV_TYPES)
+    without_groups = tuple(kind for kind in COV_TYPES if kind != "cluster")
+    assert choices["cov_type"] == without_groups
 
 
 def test_datasets_are_listed(run):
@@ -468,9 +469,35 @@ def test_options_reach_the_model(run, here):
     )  # fmt: skip
     assert f"{model.fit(rng=3).llf:.3f}" in out
     assert "approx" in out
+    _, out, _ = run(
+        "fit", "file.csv", "--endog", "y", "--cov-type", "hac", "--maxlags", 3, "--horizon", 0
+    )
+    assert "Bartlett kernel, 3 lags" in out
+    status, _, err = run("fit", "file.csv", "--endog", "y", "--maxlags", 3)
+    assert status != 0
+    assert "maxlags" in err
     _, out, _ = run("fit", "sunspots", "--form", "leaky", "--states", 2, "--pairs", 1)
     results = LinearRNN(datasets.sunspots(), form="leaky", k_states=2, structure={"pairs": 1}).fit()
     assert f"{results.llf:.3f}" in out
+
+
+def test_tables_come_from_a_file(run, here):
+    (here / "level.json").write_text(
+        '{"W_h": [[1]], "V": [[1]], "state_cov": [["q"]], "obs_cov": [["r"]]}', encoding="utf-8"
+    )
+    words = ("fit", "nile", "--form", "structured", "--initial", "diffuse", "--horizon", 2)
+    _, out, _ = run(*words, "--structure", "level.json")
+    assert "-633.465" in out
+    (here / "list.json").write_text("[1, 2]", encoding="utf-8")
+    (here / "broken.json").write_text("{", encoding="utf-8")
+    for file, said in (
+        ("list.json", "must hold an object"),
+        ("broken.json", "in JSON"),
+        ("no", "no"),
+    ):
+        status, _, err = run(*words, "--structure", file)
+        assert status == 2
+        assert said in err
 
 
 def test_work_of_more_than_two_seconds_is_announced(capsys, monkeypatch):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import csv
+import json
 import sys
 from typing import Any, NoReturn
 
@@ -180,16 +181,25 @@ def _model_options(fit: argparse.ArgumentParser) -> None:
     model.add_argument("--states", type=_positive, metavar="N", help="number of states")
     model.add_argument(
         "--form",
-        choices=("innovations", "observed", "leaky"),
+        choices=("innovations", "observed", "leaky", "factor", "structured", "free"),
         default="innovations",
         help="coordinates: innovations (VARMA), observed (vector autoregression), leaky (units "
-        "with a time constant each); default: innovations",
+        "with a time constant each), factor (dynamic factors), structured (tables, see "
+        "--structure), free (not identified); default: innovations",
     )
     model.add_argument(
         "--kronecker", type=_wholes, metavar="K,K", help="Kronecker indices (innovations form)"
     )
     model.add_argument(
         "--pairs", type=_positive, metavar="N", help="damped oscillators (leaky form)"
+    )
+    model.add_argument(
+        "--structure",
+        type=_tables,
+        metavar="FILE",
+        help="JSON file with the tables of the structured form (numbers, or names of parameters: "
+        '{"W_h": [[1]], "V": [[1]], "state_cov": [["q"]], "obs_cov": [["r"]]}), or with '
+        '{"lags": 2} for the factor form',
     )
     model.add_argument(
         "--trend",
@@ -228,10 +238,14 @@ def _result_options(fit: argparse.ArgumentParser) -> None:
     results = fit.add_argument_group("estimation and results")
     results.add_argument(
         "--cov-type",
-        choices=("oim", "approx", "opg", "robust", "robust_approx", "none"),
+        choices=("oim", "approx", "opg", "robust", "robust_approx", "hac", "none"),
         default="oim",
         help="standard errors from the observed information (oim), the expected one (approx), "
-        "outer products of scores (opg), sandwiches of these; default: oim",
+        "outer products of scores (opg), sandwiches of these (hac: for scores correlated over "
+        "time); default: oim",
+    )
+    results.add_argument(
+        "--maxlags", type=_count, metavar="N", help="lags of --cov-type hac (default: by a rule)"
     )
     results.add_argument("--n-starts", type=_positive, metavar="N", help="number of starts")
     results.add_argument("--maxiter", type=_positive, metavar="N", default=500, help="a start")
@@ -246,9 +260,10 @@ def _result_options(fit: argparse.ArgumentParser) -> None:
     )
     results.add_argument(
         "--uncertainty",
-        choices=("plugin", "delta"),
+        choices=("plugin", "delta", "bootstrap"),
         default="plugin",
-        help="of forecasts: parameters taken as known, or with their standard errors",
+        help="of forecasts: parameters taken as known, with their standard errors, or estimated "
+        "again from drawn samples",
     )
     results.add_argument(
         "--out", metavar="DIR", help="write tables (CSV) and figures (PNG) into this folder"
@@ -281,6 +296,18 @@ def _count(text: str) -> int:
 
 def _wholes(text: str) -> tuple[int, ...]:
     return tuple(_whole(part.strip(), 0) for part in text.split(","))
+
+
+def _tables(text: str) -> dict[str, Any]:
+    """Read a JSON file that holds an object."""
+    try:
+        with open(text, encoding="utf-8") as file:
+            tables = json.load(file)
+    except (OSError, ValueError) as error:
+        raise argparse.ArgumentTypeError(f"must be a file in JSON; got {text!r}: {error}") from None
+    if not isinstance(tables, dict):
+        raise argparse.ArgumentTypeError(f"must hold an object with tables; got {text!r}")
+    return tables
 
 
 def _restriction(text: str) -> tuple[str, float | str]:

@@ -77,7 +77,7 @@ def fit(options: Namespace) -> None:
         obs_noise=options.obs_noise,
         initial=options.initial,
         fixed=dict(options.fixed) or None,
-        structure=None if options.pairs is None else {"pairs": options.pairs},
+        structure=options.structure if options.pairs is None else {"pairs": options.pairs},
     )
     # before the fit, which may take long: are the inputs of the forecast periods all there?
     inputs = _inputs(sample, model.endog.future_index(steps))
@@ -85,6 +85,7 @@ def fit(options: Namespace) -> None:
         n_starts=options.n_starts,
         maxiter=options.maxiter,
         cov_type=options.cov_type,
+        cov_kwds=None if options.maxlags is None else {"maxlags": options.maxlags},
         rng=options.seed,
         progress=True,
     )

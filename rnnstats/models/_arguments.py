@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import copy
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnnstats._checks import check_int, shown
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import SpecificationError
-from rnnstats.parameters.transforms import Block
+from rnnstats.parameters.cells import CellTable
 
 __all__ = [
     "covariance_check",
@@ -61,7 +62,7 @@ def structure_of(value: object, caller: str) -> dict[str, object]:
             f"{caller}: structure must be a mapping with names as keys; got {value!r}. "
             "For example structure={'pairs': 1} with form='leaky'."
         )
-    return dict(value)
+    return copy.deepcopy(dict(value))
 
 
 def numbers(value: object, *, name: str, caller: str) -> FloatArray:
@@ -142,13 +143,16 @@ class covariance_check:  # noqa: N801 - used as a function, a class so that mode
 
     Parameters
     ----------
-    blocks : sequence of Block
-        A covariance block must be positive definite, a positive block not negative.
+    table : CellTable
+        A covariance block must be positive definite, a positive block not negative, and what the
+        table lists as ``definite`` positive semi-definite.
     """
 
-    __slots__ = ("places", "triangles")
+    __slots__ = ("places", "table", "triangles")
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    def __init__(self, table: CellTable) -> None:
+        blocks = table.blocks
+        self.table = table if table.definite else None
         self.places = tuple(i for b in blocks if b.kind == "positive" for i in b.indices)
         spans = (b.indices for b in blocks if b.kind == "covariance")
         # the triangle of one matrix lies in one piece, see TableBuilder
@@ -162,7 +166,25 @@ class covariance_check:  # noqa: N801 - used as a function, a class so that mode
         for i in self.places:
             if theta[i] < 0.0:
                 return False
-        return True
+        return self.table is None or _semidefinite(self.table, theta)
+
+
+def _semidefinite(table: CellTable, theta: FloatArray) -> bool:
+    """Whether the arrays listed by the table are covariance matrices, up to rounding."""
+    full = table.fill(theta)
+    for name in table.definite:
+        if name == "joint":
+            q, s, h = (table.array(full, key) for key in ("state_cov", "cross_cov", "obs_cov"))
+            matrix = np.block([[q, s], [s.T, h]])
+        else:
+            matrix = table.array(full, name)
+        size = np.diag(matrix)
+        if not np.isfinite(matrix).all() or (size < 0.0).any():
+            return False
+        scale = np.sqrt(np.where(size > 0.0, size, 1.0))
+        if np.linalg.eigvalsh(matrix / np.outer(scale, scale))[0] < -1e-10:
+            return False
+    return True
 
 
 def _definite(lower: list[float]) -> bool:

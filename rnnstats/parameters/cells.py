@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from rnnstats.kernels.kalman import SystemGradient, Tangents
 from rnnstats.kernels.system import FirstStep, Start, StateSpace
+from rnnstats.parameters.partial_start import complete
 from rnnstats.parameters.transforms import Block
 
 __all__ = ["CellTable", "TableBuilder", "regressors"]
@@ -84,6 +85,11 @@ class CellTable:
         Terms of the two intercepts.
     start, first_step : str
         Start of the recursion, see `rnnstats.kernels.system.StateSpace`.
+    stationary : tuple of int
+        States that start stationary beside diffuse ones, see `rnnstats.parameters.partial_start`.
+    definite : tuple of str
+        Covariances (arrays of the system, or ``"joint"`` for state and output noise together)
+        that the parameters' domains do not make positive semi-definite.
     """
 
     k_endog: int
@@ -105,6 +111,8 @@ class CellTable:
     k_obs_terms: int
     k_state_terms: int
     sums: bool = False
+    stationary: tuple[int, ...] = ()
+    definite: tuple[str, ...] = ()
 
     def fill(self, theta: FloatArray) -> FloatArray:
         """Template with the parameters in their cells, a new array."""
@@ -194,7 +202,8 @@ class CellTable:
             c = x_state @ full[middle:].reshape(self.k_state_terms, m)
         else:
             c = full[middle:] if self.k_state_terms else np.zeros(m)
-        return StateSpace(p, m, self.k_posdef, full[:end], d, c, self.start, self.first_step)
+        system = StateSpace(p, m, self.k_posdef, full[:end], d, c, self.start, self.first_step)
+        return complete(system, self.stationary) if self.stationary else system
 
     def pull(
         self, gradient: SystemGradient, x_obs: FloatArray | None, x_state: FloatArray | None

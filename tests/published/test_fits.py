@@ -5,11 +5,9 @@ unless a test says otherwise: the log-likelihood is within 1e-4 of the reference
 1 % of its standard error, a standard error within 1e-2 of itself. The log-likelihoods are in fact
 held to 1e-6, what optimisers leave at ``reltol`` 1e-15 and gradients of 1e-8.
 
-Expressed by no form yet, and therefore not here: L03, L05, L07, L09 (drifts, shared trends, several
-noises a series) and D01, whose factor is an AR(2) with a negative real root; leaky units have
-roots in (0, 1) or in pairs. Their likelihoods are in ``test_kernel_cases.py``. The Nile's random
-walk in noise is no leaky unit either (its root is 1), but it is an innovations form with that root
-fixed and a diffuse start.
+Models of tables, several noises a series, shared trends and factors are in
+``test_structured_fits.py``. The Nile's random walk in noise is here an innovations form with its
+root fixed at 1 and a diffuse start.
 """
 
 from __future__ import annotations
@@ -323,9 +321,10 @@ def test_a08_full_varma(cases: Any) -> None:
 
 
 MACRO = {
-    # columns: reached at least (a plain BFGS with exact score), where VARMAX 0.15 stops
+    # columns: reached at least (the best of 30 fits from random systems, benchmarks/optimum.py),
+    # where VARMAX 0.15 stops
     ("realinv", "realcons"): (-755.642, -759.677),
-    ("realinv", "realgdp", "realcons"): (-798.665, -804.738),
+    ("realinv", "realgdp", "realcons"): (-793.471, -804.738),
 }
 
 
@@ -344,7 +343,7 @@ def test_us_macro_growth(columns: tuple[str, ...]) -> None:
     assert results.llf >= reached > elsewhere
     assert results.model.k_states == len(columns)
     table = results.starts
-    assert len(table) == results.convergence.n_starts == 10
+    assert len(table) == results.convergence.n_starts == 16
     assert table["llf"].max() == pytest.approx(results.llf, abs=1e-8)
     assert (table["llf"] >= table["start_llf"]).all()
     # starts climbed to the end say which optimum they share; the others are said to be put aside
@@ -357,11 +356,17 @@ def test_us_macro_growth(columns: tuple[str, ...]) -> None:
 
 
 def test_us_macro_growth_has_several_optima() -> None:
-    """Three series: the table lists optima that lie apart (-798.352 and -798.664 were seen)."""
+    """Three series: the table lists optima that lie apart (-793.742 and -798.352 were seen)."""
     results = growth_fit(("realinv", "realgdp", "realcons"))
     ended = results.starts[results.starts["converged"]]
     optima = ended[ended["same_as"] == ended.index]
     assert len(optima) >= 2
+    # the best two have moving average roots on the unit circle, and every start there says so
+    at_best = ended[ended["gap"] < 1e-5]
+    assert len(at_best) >= 2
+    assert at_best["boundary"].str.contains("moving average root").all()
+    assert at_best["boundary"].iloc[0] == "; ".join(results.convergence.boundary)
+    assert (results.starts.loc[~results.starts["converged"], "boundary"] == "").all()
     # each has a likelihood of its own and lies apart, in standard errors at the best one
     lower = optima.drop(index=optima["llf"].idxmax())
     assert (lower["llf"] < results.llf - 1e-3).all()

@@ -10,13 +10,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from rnnstats.models.forms.factor import factor
+from rnnstats.models.forms.free import free
 from rnnstats.models.forms.innovations import echelon_columns, generic_indices, innovations
 from rnnstats.models.forms.leaky import leaky
 from rnnstats.models.forms.observed import observed
 from rnnstats.models.forms.request import TRENDS, Form, Request
+from rnnstats.models.forms.structured import structured
 
 __all__ = ["FORMS", "TRENDS", "Form", "Request", "echelon_columns", "generic_indices"]
 
 FORMS: Mapping[str, Callable[[Request], Form]] = MappingProxyType(
-    {"innovations": innovations, "observed": observed, "leaky": leaky}
+    {
+        "innovations": innovations,
+        "observed": observed,
+        "leaky": leaky,
+        "factor": factor,
+        "structured": structured,
+        "free": free,
+    }
 )

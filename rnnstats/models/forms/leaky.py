@@ -9,6 +9,7 @@ from rnnstats.models.forms.parts import (
     covariance_cells,
     inputs_to_state,
     output_terms,
+    refuse_diffuse,
     start_cells,
     state_labels,
 )
@@ -24,12 +25,7 @@ def leaky(request: Request) -> Form:
     noise = check_literal(
         request.obs_noise, (None, "diagonal", "none"), name="obs_noise", caller=request.caller
     )
-    if request.initial == "diffuse":
-        raise SpecificationError(
-            f"{request.caller}: initial='diffuse' is not for form='leaky': flat over states whose "
-            "scale V is free, the likelihood has no bound; got both. Use initial='stationary' or "
-            "'known', or the innovations form."
-        )
+    refuse_diffuse(request, "leaky")
     pairs = _pairs(request)
     p = len(request.endog_names)
     m = max(1, 2 * pairs) if request.k_states is None else request.k_states

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rnnstats.errors import SpecificationError
 from rnnstats.kernels.system import FirstStep, Start
 from rnnstats.models.forms.request import TRENDS, Request
 from rnnstats.parameters.cells import TableBuilder
@@ -12,6 +13,7 @@ __all__ = [
     "covariance_cells",
     "inputs_to_state",
     "output_terms",
+    "refuse_diffuse",
     "start_cells",
     "state_labels",
 ]
@@ -80,3 +82,13 @@ def start_cells(
     for i in range(m):
         builder.constant(1.0, "initial_diffuse", i)
     return "given", "none"
+
+
+def refuse_diffuse(request: Request, form: str) -> None:
+    """Refuse a diffuse start where the scale of the states is free."""
+    if request.initial == "diffuse":
+        raise SpecificationError(
+            f"{request.caller}: initial='diffuse' is not for form={form!r}: flat over states whose "
+            "scale V is free, the likelihood has no bound; got both. Use initial='stationary' or "
+            "'known', or the innovations form."
+        )

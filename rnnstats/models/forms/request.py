@@ -62,6 +62,10 @@ class Form:
         Number of oscillator pairs (leaky form), otherwise 0.
     coordinates : str
         "echelon" or "varma" (innovations form), otherwise empty.
+    trend, exog_enters : str
+        What the tables of the structured form say; empty where the arguments hold.
+    flat : int
+        Number of directions of the parameters that leave the likelihood alone (free form).
     """
 
     name: str
@@ -71,6 +75,9 @@ class Form:
     lags: int = 0
     pairs: int = 0
     coordinates: str = ""
+    trend: str = ""
+    exog_enters: str = ""
+    flat: int = 0
 
 
 def refuse(request: Request, form: str, allow: tuple[str, ...]) -> None:
@@ -82,6 +89,6 @@ def refuse(request: Request, form: str, allow: tuple[str, ...]) -> None:
         )
     if request.structure and "structure" not in allow:
         raise SpecificationError(
-            f"{request.caller}: structure belongs to form='leaky'; got it with form={form!r}. "
-            "Leave it out."
+            f"{request.caller}: structure belongs to form='structured', 'leaky', 'factor' or "
+            f"'innovations'; got it with form={form!r}. Leave it out."
         )
