@@ -68,6 +68,9 @@ class Optimum:
         Whether the climb met the stopping rule.
     message : str
         How it ended, in words.
+    boundary : tuple of str
+        What sits at a boundary of the parameter space there, in words of the model; nothing is
+        said where the climb was not taken to its end.
     """
 
     start: int
@@ -80,6 +83,7 @@ class Optimum:
     evaluations: int
     converged: bool
     message: str
+    boundary: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -421,6 +421,13 @@ def _outcome(
         iterations=best.iterations,
         interrupted=interrupted,
     )
+    if boundary is not None:
+        said = {
+            row.start: tuple(boundary(state.psi.copy()))
+            for row, state in zip(table, climbs, strict=True)
+            if row.same_as == row.start
+        }
+        table = tuple(replace(row, boundary=said.get(row.same_as, ())) for row in table)
     record = Convergence(
         converged=certificate.holds(problem.gtol) and not interrupted,
         message=message,

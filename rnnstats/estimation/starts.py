@@ -2,13 +2,14 @@
 
 Everything here works on a complete series with trend and inputs taken out (`prepare`) and returns
 candidates: a label and the arrays of a system. They are only starts: approximations that are quick
-and lie inside the admissible region (roots within `LIMIT`).
+and lie inside the admissible region (roots of A within `LIMIT`; those of A - K C may be on the
+unit circle, where a maximum can lie).
 
 The innovations form is started from a long autoregression in four ways: regression on lagged
 outputs and lagged residuals in echelon coordinates (Hannan and Rissanen 1982; Hannan and Kavalieris
 1984), the same without residuals, reduction of the autoregression's Hankel matrix (Ho and Kalman;
-weights of canonical correlation analysis, Larimore 1983), and a search: for given moving average
-roots the gain K is linear in the data, so many root sets can be tried by least squares alone.
+weights of canonical correlation analysis, Larimore 1983), and a search over moving average roots,
+see `rnnstats.estimation.root_search`.
 """
 
 from __future__ import annotations
@@ -27,12 +28,12 @@ from rnnstats.equivalence.realisation import (
     damp_gain,
     innovations_of,
     invertible_twin,
-    leak,
     reduce_responses,
     scale_roots,
     spectral_radius,
     to_echelon,
 )
+from rnnstats.estimation.root_search import root_search
 
 __all__ = [
     "LIMIT",
@@ -45,7 +46,7 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 LIMIT = 0.98
-SEARCH_ROWS = 4000
+RECENT_ROWS = 4000
 
 
 @dataclass(frozen=True)
@@ -188,7 +189,7 @@ def innovations_starts(
     rng: np.random.Generator,
     *,
     limit: float = LIMIT,
-    searched: int = 48,
+    searched: int = 7,
 ) -> list[Candidate]:
     """Candidates for the innovations form in echelon coordinates, best first.
 
@@ -203,7 +204,7 @@ def innovations_starts(
     limit : float
         Largest modulus of a root.
     searched : int
-        Number of root sets tried at random.
+        Number of candidates from the search over moving average roots.
 
     Returns
     -------
@@ -217,7 +218,7 @@ def innovations_starts(
     found = [
         *echelon.hannan_rissanen(long),
         *echelon.subspace(fits, order),
-        *_searched(z, echelon, fits[order - 1].sigma, searched, rng),
+        *echelon.searched(fits[order - 1].sigma, searched, rng),
     ]
     return sorted(found, key=lambda start: -start.value)
 
@@ -233,7 +234,10 @@ class _Echelon:
         limit: float,
     ) -> None:
         self.z, self.kronecker, self.columns, self.limit = z, kronecker, columns, limit
-        self.recent = z[-SEARCH_ROWS:]
+        # with a stationary start a maximum may lie on the circle; with a known one errors that
+        # never forget the start are a trap beyond it
+        self.circle = 1.0 if limit <= LIMIT else LIMIT
+        self.recent = z[-RECENT_ROWS:]
         self.n, self.p = sum(kronecker), len(kronecker)
         # state -> (output, lead)
         self.states = [(i, j) for i, chain in enumerate(kronecker) for j in range(chain)]
@@ -264,7 +268,7 @@ class _Echelon:
         if spectral_radius(fixed.a - fixed.k @ fixed.c) > 1.02:
             twin = invertible_twin(fixed, np.eye(self.p))
             fixed = fixed if twin is None else twin[0]
-        fixed = damp_gain(fixed, self.limit)
+        fixed = damp_gain(fixed, self.circle)
         errors = innovations_of(fixed, self.recent)
         sigma = _positive(errors.T @ errors / len(errors))
         value = -0.5 * len(errors) * (float(np.linalg.slogdet(sigma)[1]) + self.p * (1 + _LOG2PI))
@@ -352,87 +356,21 @@ class _Echelon:
             if found is not None:
                 yield found
 
+    def searched(
+        self, sigma: FloatArray, keep: int, rng: np.random.Generator
+    ) -> Iterator[Candidate]:
+        """Best sets of moving average roots, loadings and gains by least squares."""
+        for system in root_search(self.z, sigma, self.n, keep, rng):
+            found = self.from_any("root search", system)
+            if found is not None:
+                yield found
+
 
 _LOG2PI = math.log(2.0 * math.pi)
 
 
 def _lagged(z: FloatArray, lag: int, begin: int) -> FloatArray:
     return z[begin - lag : len(z) - lag]
-
-
-def _searched(
-    z: FloatArray,
-    echelon: _Echelon,
-    sigma: FloatArray,
-    tries: int,
-    rng: np.random.Generator,
-) -> list[Candidate]:
-    """Draw roots and loadings of ``A - K C``, take least squares gains, keep the best quarter."""
-    recent = z[-SEARCH_ROWS:]
-    whiten = np.linalg.inv(np.linalg.cholesky(sigma))
-    white = recent @ whiten.T
-    back = np.linalg.inv(whiten)
-    loadings = 1 if echelon.p == 1 else 3
-    found: list[tuple[float, Realisation]] = []
-    for _ in range(max(1, tries // loadings)):
-        closed, weights, basis = _root_filters(white, echelon.n, rng)
-        gram, cross = basis.T @ basis, basis.T @ white
-        for _ in range(loadings):
-            c = rng.standard_normal((echelon.p, echelon.n))
-            gain, loss = _gain(gram, cross, weights, c)
-            system = Realisation(closed + gain @ c, back @ c, gain @ whiten)
-            found.append((loss, system))
-    found.sort(key=lambda item: item[0])
-    kept = [echelon.from_any("root search", s) for _, s in found[: max(2, len(found) // 4)]]
-    return [start for start in kept if start is not None]
-
-
-def _root_filters(
-    z: FloatArray, n: int, rng: np.random.Generator
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return random roots with the filtered data behind them.
-
-    The closed-loop transition (n, n) is block diagonal; weights (n, n, n) say how state s depends
-    on gain row r through filter f; filtered data has shape (nobs, n * p).
-    """
-    nobs, p = z.shape
-    closed, weights = np.zeros((n, n)), np.zeros((n, n, n))
-    basis = np.zeros((nobs, n, p))
-    i = 0
-    while i < n:
-        if i + 1 < n and rng.random() < 0.4:
-            radius, angle = 0.95 * math.sqrt(rng.random()), math.pi * rng.random()
-            a, b = radius * math.cos(angle), radius * math.sin(angle)
-            closed[i : i + 2, i : i + 2] = [[a, b], [-b, a]]
-            trace = leak(complex(a, b), z[:-1].astype(np.complex128))
-            basis[1:, i], basis[1:, i + 1] = trace.real, trace.imag
-            weights[i, i, i] = weights[i, i + 1, i + 1] = 1.0
-            weights[i + 1, i + 1, i], weights[i + 1, i, i + 1] = 1.0, -1.0
-            i += 2
-        else:
-            root = 1.85 * rng.random() - 0.9
-            closed[i, i] = root
-            basis[1:, i] = leak(root, z[:-1])
-            weights[i, i, i] = 1.0
-            i += 1
-    return closed, weights, basis.reshape(nobs, n * p)
-
-
-def _gain(
-    gram: FloatArray, cross: FloatArray, weights: FloatArray, c: FloatArray
-) -> tuple[FloatArray, float]:
-    """Least squares gain for given closed-loop roots and loadings, and minus what it explains."""
-    p, n = c.shape
-    size = n * p
-    normal, target = np.zeros((size, size)), np.zeros(size)
-    for i in range(p):
-        through = np.tensordot(c[i], weights, 1)  # how gain row r acts through filter f
-        spread = (through[:, None, :, None] * np.eye(p)[:, None, :]).reshape(size, size)
-        normal += spread @ gram @ spread.T
-        target += spread @ cross[:, i]
-    normal += 1e-9 * np.trace(normal) / size * np.eye(size)
-    gain = np.linalg.solve(normal, target)
-    return gain.reshape(n, p), -float(target @ gain)
 
 
 # --- observed form ------------------------------------------------------------------------------

@@ -13,10 +13,10 @@ the likelihood is the same in both.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import cast
+from typing import Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +29,7 @@ from rnnstats.equivalence.realisation import (
 )
 from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError
 from rnnstats.estimation.progress import Meter
+from rnnstats.estimation.quasi_newton import stride
 from rnnstats.estimation.trust_region import Climb, Problem, begin, climb
 from rnnstats.kernels import kalman
 from rnnstats.models.forms import Form
@@ -36,12 +37,15 @@ from rnnstats.parameters.cells import CellTable
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Block, Transform
 
-__all__ = ["Atlas", "Climbed", "climb_all"]
+__all__ = ["Atlas", "Charts", "Climbed", "Invertible", "climb_all"]
 
 FloatArray = NDArray[np.float64]
 DYNAMIC = frozenset({"W_h", "V", "K", "ar", "ma"})
-ROUND = 25
+# Iterations of every climb before the best are chosen, and iterations in one chart after that.
+SCREEN = 15
+ROUND = 40
 SAME_BASIN_LLF = 1e-3
+OUTSIDE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,8 @@ class Atlas:
     transform : Transform
     y : ndarray, shape (nobs, p)
     x_obs, x_state : ndarray or None
+    gtol : float
+        Largest Newton step at the end of a climb, in standard errors.
     """
 
     form: Form
@@ -65,6 +71,8 @@ class Atlas:
     y: FloatArray
     x_obs: FloatArray | None
     x_state: FloatArray | None
+    gtol: float = 1e-5
+    invertible: bool = False  # refuse moving average roots outside the circle
 
     @property
     def table(self) -> CellTable:
@@ -85,6 +93,17 @@ class Atlas:
         return moved
 
     @cached_property
+    def levels(self) -> list[NDArray[np.intp]]:
+        """Places in ``rest`` of each term of the outputs (constant, trend, input) that is free."""
+        places = []
+        for cells in self.table.array_cells("C_obs"):
+            moved = self.others[cells]
+            single = (np.count_nonzero(moved, axis=1) == 1) & (moved.max(axis=1) == 1.0)
+            if single.all() and len(np.unique(moved.argmax(axis=1))) == len(cells):
+                places.append(moved.argmax(axis=1))
+        return places
+
+    @cached_property
     def held(self) -> FloatArray:
         """Cells of the template that restrictions fix, zero elsewhere, shape (size,)."""
         still = np.where(np.isin(self.table.groups, list(DYNAMIC)), 0.0, self.layout.base)
@@ -94,6 +113,10 @@ class Atlas:
     def turning(self) -> NDArray[np.bool_]:
         """Which natural parameters change with the basis of the state, shape (K,)."""
         return np.isin(self.table.groups, [*DYNAMIC, "W_x"])
+
+    def chart(self, theta: FloatArray) -> Chart:
+        """Local coordinates at a point."""
+        return Chart(self, theta)
 
     def regular(self, theta: FloatArray) -> bool:
         """Whether a point has unconstrained coordinates: no covariance matrix is singular."""
@@ -118,7 +141,8 @@ class Chart:
         system = Realisation(*(table.array(full, n) for n in ("transition", "design", "selection")))
         cov = table.array(full, "obs_cov")
         basis, balanced = _balanced(system, cov)
-        directions = _free_directions(balanced, np.sqrt(np.diag(cov)))
+        factor: FloatArray = np.asarray(np.linalg.cholesky(cov), dtype=np.float64)
+        directions = _free_directions(balanced, factor)
         self.size = directions.shape[1]
         inputs = table.array(full, "C_state") @ np.linalg.inv(basis).T
         self.base = np.zeros(table.template.size)
@@ -129,7 +153,10 @@ class Chart:
             table.array(self.base, name)[...] = part
             place = table.place(name)
             self.basis[place, : self.size] = directions[lo:hi]
-        self.basis[:, self.size :] = atlas.others
+        self.turn = np.eye(len(rest))  # constants, too, in units of the errors
+        for places in atlas.levels:
+            self.turn[np.ix_(places, places)] = factor
+        self.basis[:, self.size :] = atlas.others @ self.turn
         self.base += atlas.held
         shift = {place: self.size + j for j, place in enumerate(rest)}
         blocks = [
@@ -137,7 +164,8 @@ class Chart:
             for b in atlas.transform.blocks
         ]
         self.transform = Transform(self.size + len(rest), blocks)
-        start = np.concatenate([np.zeros(self.size), atlas.layout.reduce(theta)[rest]])
+        still = np.linalg.solve(self.turn, atlas.layout.reduce(theta)[rest])
+        start = np.concatenate([np.zeros(self.size), still])
         if inputs.size:
             inside = table.array_cells("C_state").ravel()
             moved = np.linalg.lstsq(self.basis[inside], inputs.ravel(), rcond=None)[0]
@@ -154,7 +182,7 @@ class Chart:
         """Log-likelihood and gradient in the chart; -inf and NaN where inadmissible."""
         table, atlas = self.atlas.table, self.atlas
         full = self._full(psi)
-        if not np.isfinite(full).all():
+        if not np.isfinite(full).all() or (atlas.invertible and forgets_not(table, full)):
             return -math.inf, np.full(len(psi), np.nan)
         try:
             value, slopes = kalman.score(
@@ -162,8 +190,11 @@ class Chart:
             )
         except (NotPositiveDefiniteError, NotStationaryError):
             return -math.inf, np.full(len(psi), np.nan)
-        gradient = self.basis.T @ table.pull_full(slopes, atlas.x_obs, atlas.x_state)
-        return value, self.transform.pull(psi, gradient)
+        with np.errstate(over="ignore", invalid="ignore"):
+            cells = table.pull_full(slopes, atlas.x_obs, atlas.x_state)
+        if not (math.isfinite(value) and np.isfinite(cells).all()):  # overflow far out
+            return -math.inf, np.full(len(psi), np.nan)
+        return value, self.transform.pull(psi, self.basis.T @ cells)
 
     def information(self, psi: FloatArray) -> FloatArray:
         """Expected information in the chart."""
@@ -188,7 +219,7 @@ class Chart:
             return None
         inverse = np.linalg.inv(rows)
         free = np.zeros(layout.k_free)
-        free[self.atlas.rest] = natural[self.size :]
+        free[self.atlas.rest] = self.turn @ natural[self.size :]
         theta = layout.expand(free)
         dynamics = table.read(
             {
@@ -199,6 +230,12 @@ class Chart:
             }
         )
         return np.where(self.atlas.turning, dynamics, theta)
+
+
+def forgets_not(table: CellTable, full: FloatArray) -> bool:
+    """Whether a moving average root lies outside the circle: the errors grow from their start."""
+    a, c, k = (table.array(full, name) for name in ("transition", "design", "selection"))
+    return spectral_radius(a - k @ c) > 1.0 + OUTSIDE
 
 
 def _state_rows(system: Realisation, form: Form) -> FloatArray | None:
@@ -225,26 +262,30 @@ def _balanced(system: Realisation, cov: FloatArray) -> tuple[FloatArray, Realisa
     return basis, Realisation(inverse @ a @ basis, c @ basis, inverse @ k)
 
 
-def _free_directions(system: Realisation, scale: FloatArray) -> FloatArray:
+def _free_directions(system: Realisation, factor: FloatArray) -> FloatArray:
     """Directions of (A, C, K) that are orthogonal to changes of basis, shape (size, 2 n p).
 
-    Outputs are measured in units of ``scale``.
+    Outputs are measured in units of their errors, whose covariance has the Cholesky ``factor``.
     """
     a, c, k = system
     n, p = len(a), len(c)
     eye = np.eye(n)
+    white: FloatArray = np.asarray(np.linalg.solve(factor, c), dtype=np.float64)
     orbit = np.vstack(
         [
             _kron(eye, a.T) - _kron(a, eye),
-            -_kron(c / scale[:, None], eye),
-            _kron(eye, (k * scale).T),
+            -_kron(white, eye),
+            _kron(eye, (k @ factor).T),
         ]
     )
     # columns: the n * n entries of an infinitesimal change of basis X, row-major:
     # dA = X A - A X, dC = -C X, dK = X K.
     left = np.linalg.svd(orbit)[0][:, n * n :].copy()
-    left[n * n : n * n + n * p] *= np.repeat(scale, n)[:, None]
-    left[n * n + n * p :] /= np.tile(scale, n)[:, None]
+    seen = left[n * n : n * n + n * p].reshape(p, -1)
+    left[n * n : n * n + n * p] = (factor @ seen).reshape(n * p, -1)
+    moved = left[n * n + n * p :].reshape(n, p, -1)
+    back = np.linalg.inv(factor).T
+    left[n * n + n * p :] = (back @ moved).reshape(n * p, -1)
     return left
 
 
@@ -252,6 +293,51 @@ def _kron(left: FloatArray, right: FloatArray) -> FloatArray:
     """Kronecker product of two matrices; numpy.kron's arithmetic without its preparations."""
     product = left[:, None, :, None] * right[None, :, None, :]
     return product.reshape(len(left) * len(right), -1)
+
+
+@dataclass(frozen=True)
+class Invertible:
+    """A log-likelihood in ``psi`` that does not exist where errors grow from their start.
+
+    With ``h_0 = 0`` and ``e_0 = 0`` known, moving average roots outside the circle make errors of
+    size ``root**t`` unless the parameters are tuned to the data to as many digits: such maxima are
+    high, endless to climb, and say nothing about later rows.
+    """
+
+    table: CellTable
+    theta: Callable[[FloatArray], FloatArray]
+    inner: Callable[[FloatArray], tuple[float, FloatArray]]
+
+    def __call__(self, psi: FloatArray) -> tuple[float, FloatArray]:
+        with np.errstate(over="ignore", invalid="ignore"):
+            full = self.table.fill(self.theta(psi))
+        if not np.isfinite(full).all() or forgets_not(self.table, full):
+            return -math.inf, np.full(len(psi), np.nan)
+        return self.inner(psi)
+
+
+class LocalChart(Protocol):
+    """Coordinates around a point, and the likelihood in them."""
+
+    start: FloatArray
+
+    def objective(self, psi: FloatArray) -> tuple[float, FloatArray]: ...
+
+    def information(self, psi: FloatArray) -> FloatArray: ...
+
+    def theta(self, psi: FloatArray) -> FloatArray | None: ...
+
+
+class Charts(Protocol):
+    """What a climb asks for: local coordinates at any point."""
+
+    @property
+    def gtol(self) -> float:
+        """Largest Newton step at the end, in standard errors."""
+
+    def chart(self, theta: FloatArray) -> LocalChart: ...
+
+    def regular(self, theta: FloatArray) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -270,27 +356,28 @@ class Climbed:
     converged: bool
 
 
-def _climb_one(atlas: Atlas, state: Climbed, method: str, limit: int, gtol: float) -> Climbed:
+def _climb_one(atlas: Charts, state: Climbed, method: str, limit: int, gtol: float) -> Climbed:
     """Climb on from a point for ``limit`` iterations in one chart after the other."""
     *_, last = state, *_rounds(atlas, state, method, limit, gtol)
     return last
 
 
 def _rounds(
-    atlas: Atlas, state: Climbed, method: str, limit: int, gtol: float
+    atlas: Charts, state: Climbed, method: str, limit: int, gtol: float
 ) -> Iterator[Climbed]:
     """Yield the state at the end of each chart."""
     used = 0
     while used < limit and not state.converged:
         try:
-            chart = Chart(atlas, state.theta)
+            chart = atlas.chart(state.theta)
         except (np.linalg.LinAlgError, ValueError):  # no balance here: singular or at the border
             return
         problem = Problem(chart.objective, None, chart.information, method, gtol, confirm=False)
         walk = begin(problem, 0, chart.start)
         if walk.status == "refused":
             return
-        walk = climb(problem, walk, min(ROUND, limit - used))
+        most = min(ROUND, limit - used)
+        walk = stride(problem, walk, most) if method == "bfgs" else climb(problem, walk, most)
         used += max(walk.iterations, 1)
         theta = chart.theta(walk.psi)
         if theta is None or not atlas.regular(theta):
@@ -312,7 +399,7 @@ def _rounds(
 
 
 def climb_all(
-    atlas: Atlas,
+    atlas: Charts,
     points: Sequence[tuple[str, FloatArray, float]],
     *,
     method: str,
@@ -326,7 +413,7 @@ def climb_all(
 
     Parameters
     ----------
-    atlas : Atlas
+    atlas : Charts
     points : sequence of (label, theta, log-likelihood)
     method : str
         Of `rnnstats.estimation.maximize`; "auto" is "bfgs" here, the cheapest in good coordinates.
@@ -349,7 +436,7 @@ def climb_all(
     """
     method = "bfgs" if method == "auto" else method
     states = [Climbed(label, value, value, theta, 0, 0, False) for label, theta, value in points]
-    first = min(ROUND, maxiter)
+    first = min(SCREEN, maxiter)
     meter = Meter(progress, None, len(states))
     stop = _each(atlas, states, range(len(states)), method, first, gtol, n_jobs, meter)
     if stop:
@@ -370,7 +457,7 @@ def climb_all(
 
 
 def _each(
-    atlas: Atlas,
+    atlas: Charts,
     states: list[Climbed],
     which: Sequence[int],
     method: str,

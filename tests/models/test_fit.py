@@ -240,7 +240,7 @@ def test_a_nearly_singular_covariance_is_a_result_with_words(y: np.ndarray, k_st
         results.params["obs_cov[y1,y1]"] * results.params["obs_cov[y2,y2]"]
     )
     said = any("outputs is nearly singular" in words for words in results.convergence.boundary)
-    assert said == (1.0 - abs(correlation) <= 1e-8)
+    assert said == (1.0 - abs(correlation) <= 1e-6)
 
 
 def test_a_small_sample_whose_covariance_degenerates_returns() -> None:

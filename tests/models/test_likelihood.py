@@ -36,7 +36,8 @@ def test_score_is_the_derivative(case: str, p: int, initial: str, gaps: bool) ->
         initial=initial,
         **options(case, p),
     )
-    params = model.start_params.to_numpy()
+    # within the border: with a root on the circle third derivatives are a million times larger
+    params = model._towards_rest(model.start_params.to_numpy())
     value, score = model.loglike_and_score(params)
     size = 1.0 + np.abs(score).max()
     np.testing.assert_array_equal(model.score(params), score)
