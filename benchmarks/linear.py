@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from benchmarks import cases, with_dynamax
+from benchmarks import cases, resampling, structure, with_dynamax
 from benchmarks.cases import Case
 from benchmarks.flops import noisy_system, step_flops
 from benchmarks.memory import extra_memory
@@ -43,6 +43,8 @@ def rows(quick: bool) -> Iterator[Row]:
         for case, requirement in score_cases(nobs):
             yield score_row(case, requirement, 3 if nobs > 1_000 else rounds)
     yield from fit_rows(quick)
+    yield from structure.rows(quick, rounds)
+    yield from resampling.rows(quick)
     yield from scale_rows(quick, rounds)
     yield from flops_rows(quick, rounds)
     yield from dynamax_rows(lengths[:-1] or lengths, rounds)

@@ -19,6 +19,7 @@ MODULES = (
     "flops",
     "linear",
     "memory",
+    "structure",
     "table",
     "timing",
     "with_dynamax",
@@ -138,6 +139,18 @@ def test_a_worse_optimum_is_not_a_faster_fit(bench):
     free = bench.table.Requirement(0.0)
     assert bench.linear.fit_row("fit", "x", free, good, bad, 1).reached is True
     assert bench.linear.fit_row("fit", "x", free, bad, good, 1).reached is False
+
+
+@pytest.mark.slow
+@pytest.mark.crosspkg
+@pytest.mark.filterwarnings("ignore:Estimation of VARMA")
+def test_structure_is_compared_with_the_same_thing(bench):
+    rows = list(bench.structure.mapping_rows(bench.structure.growth(), 1))
+    assert [row.part for row in rows] == ["to_varma", "identification"]
+    # second differences of theirs; ours are exact first and central second derivatives
+    assert float(rows[0].note.rsplit(" ", 1)[1]) < 2e-3
+    row = bench.structure.order_row(bench.structure.growth().iloc[:60], 1, 1)
+    assert row.part == "select_order" and row.ours > 0 and row.other > 0
 
 
 def test_calls_take_turns(bench):

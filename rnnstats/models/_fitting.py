@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnnstats.errors import SpecificationError
+from rnnstats.data import Endog
+from rnnstats.errors import DataError, SpecificationError
 from rnnstats.models._arguments import numbers
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Transform
 
-__all__ = ["PsiObjective", "StartPoint", "by_name", "natural_vector", "shaken"]
+__all__ = ["PsiObjective", "StartPoint", "by_name", "natural_vector", "refuse_too_little", "shaken"]
 
 FloatArray = NDArray[np.float64]
 
@@ -110,3 +111,20 @@ def shaken(
             points.append(StartPoint(f"{base.label}, shaken", theta))
         tries += 1
     return points
+
+
+def refuse_too_little(endog: Endog, k_free: int, caller: str) -> None:
+    """Refuse data with too few values for the free parameters, or series that do not vary."""
+    if endog.nobs_observed <= k_free:
+        raise DataError(
+            f"{caller}: a fit needs more observed values than free parameters; got "
+            f"{endog.nobs_observed} values and {k_free} parameters. Use fewer states, trend='n' or "
+            "restrictions."
+        )
+    for name, column in zip(endog.names, endog.values.T, strict=True):
+        seen = column[np.isfinite(column)]
+        if float(np.ptp(seen)) <= 1e-12 * float(np.max(np.abs(seen))):
+            raise DataError(
+                f"{caller}: every series must vary; got only the value {seen[0]:g} in "
+                f"column {name!r}. Leave that column out."
+            )

@@ -14,12 +14,20 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_bool, check_generator, check_int, check_literal, warn
 from rnnstats.data import Endog, Exog
-from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
+from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.convergence import Convergence, Outcome
-from rnnstats.estimation.covariance import COV_TYPES, hessian_from_score
+from rnnstats.estimation.covariance import COV_TYPES
+from rnnstats.estimation.differences import hessian_from_score
+from rnnstats.estimation.hac import check_cov_kwds
 from rnnstats.estimation.optimize import METHODS, Method, assess, maximize
 from rnnstats.models._arguments import jobs, restrictions
-from rnnstats.models._fitting import PsiObjective, StartPoint, natural_vector, shaken
+from rnnstats.models._fitting import (
+    PsiObjective,
+    StartPoint,
+    natural_vector,
+    refuse_too_little,
+    shaken,
+)
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Transform
 
@@ -30,6 +38,7 @@ __all__ = ["LikelihoodModel", "StartPoint"]
 
 FloatArray = NDArray[np.float64]
 DEFAULT_SEED = 20240913
+FIT_METHODS = (*METHODS, "em")
 
 
 class LikelihoodModel(ABC):
@@ -93,7 +102,11 @@ class LikelihoodModel(ABC):
 
     @abstractmethod
     def _make_results(
-        self, theta: FloatArray, cov_type: str, convergence: Convergence | None
+        self,
+        theta: FloatArray,
+        cov_type: str,
+        convergence: Convergence | None,
+        cov_kwds: Mapping[str, Any] | None,
     ) -> Any: ...
 
     def _closed_form(self) -> FloatArray | None:
@@ -308,6 +321,7 @@ class LikelihoodModel(ABC):
         n_starts: int | None = None,
         maxiter: int = 500,
         cov_type: str = "oim",
+        cov_kwds: Mapping[str, Any] | None = None,
         rng: np.random.Generator | int | None = None,
         progress: bool = False,
         n_jobs: int = 1,
@@ -318,14 +332,18 @@ class LikelihoodModel(ABC):
         ----------
         start_params : array_like, shape (K,), optional
             Start here, in natural units. Alone unless ``n_starts`` is given too.
-        method : {"auto", "scoring", "newton", "bfgs"}
+        method : {"auto", "scoring", "newton", "bfgs", "em"}
+            "em": expectation-maximisation, for states with noise of their own.
         n_starts : int, optional
             Number of starts found from the data; the results' ``starts`` shows where each ended.
-            Default: 2 to 10, by form and number of rows.
+            Default: 2 to 16, by form and number of rows.
         maxiter : int
             Largest number of iterations a start.
-        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "none"}
+        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"}
             Covariance of the estimates.
+        cov_kwds : mapping, optional
+            Options of "hac" (such as ``{"maxlags": 4}``) and "cluster" (``{"groups": labels}``),
+            see ``with_cov`` of the results.
         rng : numpy.random.Generator or int, optional
             For starts drawn at random. Default: a fixed seed, so that a fit can be repeated.
         progress : bool
@@ -351,8 +369,9 @@ class LikelihoodModel(ABC):
             When the optimiser stopped before its criteria were met.
         """
         caller = f"{self.name}.fit"
-        check_literal(method, METHODS, name="method", caller=caller)
+        check_literal(method, FIT_METHODS, name="method", caller=caller)
         check_literal(cov_type, COV_TYPES, name="cov_type", caller=caller)
+        check_cov_kwds(cov_type, cov_kwds, self.endog.index, caller=caller)
         check_int(maxiter, name="maxiter", caller=caller, minimum=1)
         check_bool(progress, name="progress", caller=caller)
         n_jobs = jobs(n_jobs, caller)
@@ -360,7 +379,7 @@ class LikelihoodModel(ABC):
             check_int(n_starts, name="n_starts", caller=caller, minimum=1)
         self._check_estimable()
         if self.layout.k_free == 0:
-            return self._make_results(self.layout.base.copy(), cov_type, None)
+            return self._make_results(self.layout.base.copy(), cov_type, None, cov_kwds)
         closed = self._closed_form() if method == "auto" and start_params is None else None
         if closed is not None and n_starts is None:
             outcome = assess(
@@ -373,7 +392,7 @@ class LikelihoodModel(ABC):
             generator = check_generator(DEFAULT_SEED if rng is None else rng, caller=caller)
             points = self._points(start_params, n_starts, generator)
             outcome = self._search(points, method, maxiter, progress, n_jobs)
-        return self._finish(outcome, cov_type)
+        return self._finish(outcome, cov_type, cov_kwds)
 
     def _search(
         self,
@@ -398,11 +417,12 @@ class LikelihoodModel(ABC):
 
     # --- inside -------------------------------------------------------------------------------
 
-    def _finish(self, outcome: Outcome, cov_type: str) -> Any:
+    def _finish(self, outcome: Outcome, cov_type: str, cov_kwds: Mapping[str, Any] | None) -> Any:
         if not outcome.convergence.converged:
             warn(f"{self.name}.fit: {outcome.convergence.message}", ConvergenceWarning)
         theta = self.layout.expand(self.transform.to_natural(outcome.psi))
-        return self._make_results(self._normalised(theta), cov_type, outcome.convergence)
+        theta = self._normalised(theta)
+        return self._make_results(theta, cov_type, outcome.convergence, cov_kwds)
 
     def _theta(self, params: ArrayLike) -> FloatArray:
         """Check ``params`` and return them as a float64 vector (K,)."""
@@ -475,17 +495,4 @@ class LikelihoodModel(ABC):
         return self.layout.expand(self.layout.reduce(calm))
 
     def _check_estimable(self) -> None:
-        observed, free = self.endog.nobs_observed, self.layout.k_free
-        if observed <= free:
-            raise DataError(
-                f"{self.name}: a fit needs more observed values than free parameters; got "
-                f"{observed} values and {free} parameters. Use fewer states, trend='n' or "
-                "restrictions."
-            )
-        for name, column in zip(self.endog.names, self.endog.values.T, strict=True):
-            seen = column[np.isfinite(column)]
-            if float(np.ptp(seen)) <= 1e-12 * float(np.max(np.abs(seen))):
-                raise DataError(
-                    f"{self.name}: every series must vary; got only the value {seen[0]:g} in "
-                    f"column {name!r}. Leave that column out."
-                )
+        refuse_too_little(self.endog, self.layout.k_free, self.name)

@@ -16,6 +16,7 @@ from rnnstats.kernels import kalman
 from rnnstats.kernels.system import StateSpace
 from rnnstats.models._arguments import covariance_check
 from rnnstats.models.regression import Regression, least_squares, volume, volume_gradient
+from rnnstats.parameters import partial_start
 from rnnstats.parameters.cells import CellTable
 
 __all__ = ["Likelihood", "empty_rows"]
@@ -94,7 +95,7 @@ class Likelihood:
         x_obs, x_state = (None if x is None else x[lead:] for x in (x_obs, x_state))
         self.table, self.y, self.x_obs, self.x_state = table, y, x_obs, x_state
         self.given_rows, self.lead = given_rows, lead
-        self.covariance_ok = covariance_check(table.blocks)
+        self.covariance_ok = covariance_check(table)
         self.regression: Regression | None = None
         if 0 < given_rows < len(y) and bool(np.isfinite(y).all()):
             design = np.ones((len(y), 1)) if x_obs is None and table.obs_terms else x_obs
@@ -109,8 +110,8 @@ class Likelihood:
             return -math.inf
         if self.regression is not None:
             return float(self.regression.loglikeobs(theta).sum())
-        system = self.table.system(theta, self.x_obs, self.x_state)
         try:
+            system = self.table.system(theta, self.x_obs, self.x_state)
             value = kalman.loglike(system, self.y)
         except _REFUSALS:
             return -math.inf
@@ -125,11 +126,13 @@ class Likelihood:
         if self.regression is not None:
             value = float(self.regression.loglikeobs(theta).sum())
             return value, self.regression.score_obs(theta).sum(axis=0)
-        system = self.table.system(theta, self.x_obs, self.x_state)
         try:
+            system = self.table.system(theta, self.x_obs, self.x_state)
             value, slopes = kalman.score(system, self.y)
         except _REFUSALS:
             return -math.inf, np.full(len(theta), np.nan)
+        if self.table.stationary:
+            slopes = partial_start.gradient(system, slopes, self.table.stationary)
         gradient = self.table.pull(slopes, self.x_obs, self.x_state)
         if self.counts_volume:
             value += volume(system.transition, self.table.k_endog)
@@ -149,8 +152,8 @@ class Likelihood:
             return refused
         if self.regression is not None:
             return self.regression.loglikeobs(theta)
-        system = self.table.system(theta, self.x_obs, self.x_state)
         try:
+            system = self.table.system(theta, self.x_obs, self.x_state)
             out = np.array(kalman.loglikeobs(system, self.y))
         except _REFUSALS:
             return refused
@@ -169,9 +172,9 @@ class Likelihood:
             return refused
         if self.regression is not None:
             return self.regression.score_obs(theta)
-        system = self.table.system(theta, self.x_obs, self.x_state)
         try:
-            out = np.array(kalman.score_obs(system, self.y, self.tangents())[1])
+            system = self.table.system(theta, self.x_obs, self.x_state)
+            out = np.array(kalman.score_obs(system, self.y, self.tangents(system))[1])
         except _REFUSALS:
             return refused
         if self.counts_volume:
@@ -186,9 +189,9 @@ class Likelihood:
             return refused
         if self.regression is not None:
             return self.regression.information(theta)
-        system = self.table.system(theta, self.x_obs, self.x_state)
         try:
-            return kalman.information(system, self.y, self.tangents())
+            system = self.table.system(theta, self.x_obs, self.x_state)
+            return kalman.information(system, self.y, self.tangents(system))
         except _REFUSALS:
             return refused
 
@@ -199,11 +202,13 @@ class Likelihood:
             arrays["C_obs"][0] -= self.lead * arrays["C_obs"][1]
         return arrays
 
-    def tangents(self) -> kalman.Tangents:
-        """Directions of all parameters; kept where they are small, that is, constant in time."""
-        if self._constant_tangents is not None:
-            return self._constant_tangents
-        return self.table.tangents(self.x_obs, self.x_state)
+    def tangents(self, system: StateSpace) -> kalman.Tangents:
+        """Directions of all parameters at a system; those constant in time are kept."""
+        found = self._constant_tangents
+        if found is None:
+            found = self.table.tangents(self.x_obs, self.x_state)
+        block = self.table.stationary
+        return partial_start.tangents(system, found, block) if block else found
 
     def _volume_gradient(self, system: StateSpace, value: float) -> FloatArray:
         full = np.zeros(self.table.template.size)

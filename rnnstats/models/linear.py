@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
@@ -14,6 +15,7 @@ from rnnstats._checks import check_literal
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.estimation.convergence import Convergence, Outcome
+from rnnstats.estimation.structured_starts import structured_starts
 from rnnstats.estimation.varma_starts import regressed
 from rnnstats.models import charts, endings, points
 from rnnstats.models._arguments import (
@@ -24,10 +26,21 @@ from rnnstats.models._arguments import (
     structure_of,
 )
 from rnnstats.models.base import LikelihoodModel, StartPoint
+from rnnstats.models.boundary import boundary_words
+from rnnstats.models.elsewhere import FromElsewhere
+from rnnstats.models.em_fit import fit_by_em, warmed
 from rnnstats.models.forms import FORMS, TRENDS, Form, Request, generic_indices
 from rnnstats.models.forms.varma import coordinates_of
 from rnnstats.models.likelihood import Likelihood, empty_rows
+from rnnstats.models.normal_forms import balanced, signed
+from rnnstats.models.refusals import (
+    refuse_explained,
+    refuse_gaps_before_state,
+    refuse_sizes,
+)
+from rnnstats.models.slices import Slices
 from rnnstats.models.state_space import StateSpaceMethods
+from rnnstats.models.units import better_units, factors, in_units_of, restated
 from rnnstats.parameters.cells import CellTable, regressors
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Transform
@@ -40,15 +53,17 @@ if TYPE_CHECKING:
 __all__ = ["LinearRNN"]
 
 FloatArray = NDArray[np.float64]
-FormName = Literal["innovations", "observed", "leaky"]
+FormName = Literal["innovations", "observed", "leaky", "factor", "structured", "free"]
 TrendName = Literal["n", "c", "ct"]
 ExogEnters = Literal["state", "output", "both"]
 Initial = Literal["stationary", "diffuse", "known"]
 
-_STARTS: Mapping[str, int] = MappingProxyType({"innovations": 10, "observed": 2, "leaky": 8})
+_STARTS: Mapping[str, int] = MappingProxyType(
+    {"innovations": 16, "observed": 2, "leaky": 8, "factor": 6, "structured": 8, "free": 6}
+)
 
 
-class LinearRNN(StateSpaceMethods, LikelihoodModel):
+class LinearRNN(StateSpaceMethods, LikelihoodModel, FromElsewhere):
     """Linear recurrent network with Gaussian noise.
 
     ``h_t = W_h h_{t-1} + W_x x_t + noise_t``, ``y_t = V h_t + D x_t + b_y + b_y_trend t + eps_t``,
@@ -61,10 +76,10 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
     exog : Series, DataFrame or array_like, shape (nobs, k_exog), optional
         Inputs, complete.
     k_states : int, optional
-        Number of states, at least 1. Default: the number of outputs (innovations and observed
-        form), 1 or two a pair (leaky form).
-    form : {"innovations", "observed", "leaky"}
-        Identified coordinates.
+        Number of states, at least 1. Default: the number of outputs (innovations, observed and
+        free form), 1 or two a pair (leaky form), one factor; structured form: that of W_h.
+    form : {"innovations", "observed", "leaky", "factor", "structured", "free"}
+        Coordinates, identified but for the last.
 
         ``"innovations"``
             The state reads the last error: ``h_t = W_h h_{t-1} + K e_{t-1} + W_x x_t``,
@@ -76,20 +91,28 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         ``"leaky"``
             Independent units with unit noise, ``W_h`` diagonal with entries in (0, 1), or damped
             oscillators (pairs of states); slowest first, first loading positive.
+        ``"factor"``
+            A vector autoregression of few factors with unit noise; V is lower triangular with a
+            positive diagonal, outputs have noise of their own.
+        ``"structured"``
+            Tables of numbers and names, see `structure`: trends, seasonals, restricted models.
+        ``"free"``
+            W_h, V, ``state_cov`` and ``obs_cov`` free: nothing identifies the coordinates, and
+            standard errors are those of what does not depend on them.
     kronecker : tuple of int, optional
         Kronecker indices of the innovations form, one an output. Default: generic ones.
     trend : {"n", "c", "ct"}
         Terms of the output: none, a constant (the mean of a stationary series), a constant and
-        a slope in t = 1 .. nobs.
+        a slope in t = 1 .. nobs. Structured form: leave it out, tables say it.
     exog_enters : {"state", "output", "both"}
-        Where inputs enter: through W_x, through D, or both.
+        Where inputs enter: through W_x, through D, or both. Structured form: tables say it.
     obs_noise : {None, "full", "diagonal", "none"}
-        Innovations form: None or "full", an unrestricted ``obs_cov``; or "diagonal". Leaky form:
-        None or "diagonal"; or "none". Observed form: None.
+        Innovations and free form: None or "full", an unrestricted ``obs_cov``; or "diagonal".
+        Leaky form: None or "diagonal"; or "none". Factor form: None or "diagonal". Others: None.
     initial : {"stationary", "diffuse", "known"}
         Start: the stationary distribution; exact diffuse at the first row with an observation
-        (observed form: given the first L rows from there; not in the leaky form); or ``h_0 = 0``,
-        with ``e_0 = 0`` in the innovations form.
+        (observed form: given the first L rows from there; not where the scale of the states is
+        free: leaky, factor, free); or ``h_0 = 0``, with ``e_0 = 0`` in the innovations form.
     fixed : mapping of str to float or str, optional
         Restrictions by parameter name: a number, or the name of a parameter to be equal to. In the
         innovations form also on the AR and MA coefficients that it implies: ``{"ma2[y,y]": 0}``
@@ -97,7 +120,10 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
     structure : mapping, optional
         Innovations form: ``{"coordinates": "varma"}``, AR and MA coefficients as parameters (all
         Kronecker indices equal). Leaky form: ``{"pairs": k}``, the number of oscillator pairs
-        (the last 2 k states).
+        (the last 2 k states). Factor form: ``{"lags": L}``, with k_states = factors times L.
+        Structured form: tables W_h, state_cov, and where wanted V, W_x, D, b_h, b_y, b_y_trend,
+        obs_cov, selection, cross_cov, initial_mean, initial_cov, initial_diffuse, first_step; a
+        cell is a number or the name of a parameter, see `rnnstats.models.forms.structured`.
 
     Attributes
     ----------
@@ -189,21 +215,31 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         self.transform = Transform.for_layout(self.layout, self._table.blocks)
         self.title = self._form.title
         self.kronecker = self._form.kronecker
+        self.trend = cast(TrendName, self._form.trend or self.trend)
+        self.exog_enters = cast(ExogEnters, self._form.exog_enters or self.exog_enters)
         # with many rows the first starts are near the maximum
-        share = 1 if self.nobs < 2_000 else 2 if self.nobs < 20_000 else 4
-        self.n_starts_default = max(2, _STARTS[self.form] // share)
+        few, share = _STARTS[self.form], 2 if self.nobs < 20_000 else 4
+        self.n_starts_default = few if self.nobs < 2_000 else max(2, min(few, 10) // share)
         inputs = None if self.exog is None else self.exog.values
         self._y = np.ascontiguousarray(self.endog.values)
         self._x_obs = regressors(self._table.obs_terms, self.nobs, inputs)
         self._x_state = regressors(self._table.state_terms, self.nobs, inputs)
         given, lead = 0, 0
-        if self.initial == "diffuse":
+        if self._table.first_step == "none" and self.initial != "known":
             given = self._form.lags
             lead = empty_rows(self._y, given, caller)
         self._likelihood = Likelihood(
             self._table, self._y, self._x_obs, self._x_state, given_rows=given, lead=lead
         )
         self._frozen = True
+
+    @property
+    def k_flat(self) -> int:
+        """Number of directions of the parameters that no data can tell apart (free form)."""
+        bound = {"W_h", "W_x", "V", "state_cov"}
+        pairs = zip(self.layout.names, self.layout.groups, strict=True)
+        held = sum(name in self.layout.fixed and group in bound for name, group in pairs)
+        return max(0, self._form.flat - held)
 
     def __repr__(self) -> str:
         return one_line(self.name, self.form, self.k_states, self.endog, self.exog)
@@ -219,7 +255,11 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         return type(self)(endog, exog, fixed=fixed, **given)
 
     def _make_results(
-        self, theta: FloatArray, cov_type: str, convergence: Convergence | None
+        self,
+        theta: FloatArray,
+        cov_type: str,
+        convergence: Convergence | None,
+        cov_kwds: Mapping[str, Any] | None,
     ) -> LinearResults:
         from rnnstats.results.linear import LinearResults
 
@@ -228,12 +268,24 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
             theta,
             cov_type=cast("CovType", cov_type),
             convergence=convergence,
+            cov_kwds=cov_kwds,
         )
 
     def _check_estimable(self) -> None:
         super()._check_estimable()
+        refuse_sizes(self.endog, self.name)
+        lead = self._likelihood.lead
+        if self.initial == "diffuse":
+            refuse_gaps_before_state(self._form, self.layout, self._y, lead, self.name)
+        if self._table.obs_terms:
+            inputs = None if self.exog is None else self.exog.values
+            design = points.start_design(self._table, self._y, self._x_obs, inputs)
+            design = design[:, : self._table.k_obs_terms]
+            residuals = points.detrended(self._table, self._y, design)[0]
+            refuse_explained(self.endog, residuals, self.name)
         complete = self._y[np.isfinite(self._y).all(axis=1)]
-        if self.form == "leaky" or self.k_endog == 1 or len(complete) <= self.k_endog:
+        own_noise = self.form in ("leaky", "factor", "structured")
+        if own_noise or self.k_endog == 1 or len(complete) <= self.k_endog:
             return
         involved = points.combination(complete, self.endog.names)
         if involved:
@@ -242,7 +294,21 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
                 f"likelihood has no bound; got one of {', '.join(involved)}. Leave one out."
             )
 
+    @cached_property
+    def _in_units(self) -> tuple[LinearRNN, FloatArray] | None:
+        """The model in better units and what its parameters grow by; None where these are good."""
+        units = better_units(self._form, self.layout, self.endog)
+        if units is None:
+            return None
+        growth = factors(self._form, units)
+        twin = in_units_of(self, units, growth, self._rebuild)
+        return None if twin is None else (twin, growth)
+
     def _closed_form(self) -> FloatArray | None:
+        if self._in_units is not None:
+            twin, growth = self._in_units
+            found = twin._closed_form()
+            return None if found is None else growth * found
         conditional = self._likelihood.regression is not None
         if not conditional or self.layout.restricted or "exog" in self._table.obs_terms:
             return None
@@ -250,6 +316,15 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         return None if arrays is None else self._table.read(arrays)
 
     def _starting_points(self, rng: np.random.Generator, number: int) -> list[StartPoint]:
+        if self._in_units is not None:
+            twin, growth = self._in_units
+            return [
+                StartPoint(s.label, growth * s.theta) for s in twin._starting_points(rng, number)
+            ]
+        if self.form == "structured":
+            drawn = structured_starts(self._table, self.layout, self._y, rng, self._linear_step)
+            # a pass of the smoother costs as much as the data are long
+            return [StartPoint(*start) for start in warmed(self, drawn, 2 * self.n_starts_default)]
         inputs = None if self.exog is None else self.exog.values
         design = points.start_design(self._table, self._y, self._x_obs, inputs)
         z, arrays = points.detrended(self._table, self._y, design)
@@ -272,7 +347,7 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
 
     def _linear_step(self, theta: FloatArray) -> FloatArray:
         """Least squares for inputs and trend given the dynamics, where inputs move the state."""
-        if not self._table.state_terms:
+        if not self._table.state_terms and self.form != "structured":
             return theta
         return points.linear_step(
             self.layout, theta, self._value, self._value_and_gradient, self._information
@@ -286,9 +361,38 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         progress: bool,
         n_jobs: int,
     ) -> Outcome:
+        if self._in_units is not None:
+            twin, growth = self._in_units
+            found = twin._search(
+                [StartPoint(s.label, s.theta / growth) for s in points],
+                method,
+                maxiter,
+                progress,
+                n_jobs,
+            )
+            return restated(
+                found,
+                lambda psi: self._psi(growth * twin._theta_at(psi)),
+                lambda psi: self._value(self._theta_at(psi)),
+            )
+        if method == "em":
+            slices = Slices(self, self._normalised) if self.form == "free" else None
+            return fit_by_em(
+                self, points, maxiter=maxiter, progress=progress, n_jobs=n_jobs, slices=slices
+            )
         atlas = self._atlas()
+        walled = self.form == "innovations" and self.initial == "known"
         if atlas is None:
-            return super()._search(points, method, maxiter, progress, n_jobs)
+            search = super()._search
+            found = search(points, method, maxiter, progress, n_jobs)
+            if not walled:
+                return found
+            return endings.within(
+                found,
+                lambda psi: search(
+                    [StartPoint("", self._theta_at(psi))], method, maxiter, progress, 1
+                ),
+            )
         began = time.perf_counter()
         starts = [(point.label, point.theta, self._value(point.theta)) for point in points]
         climbs, stopped = charts.climb_all(
@@ -298,14 +402,48 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
             maxiter=maxiter,
             n_jobs=n_jobs,
             progress=progress,
-            polish=max(3, len(starts) // 4),
+            polish=max(3, min(6, 3 * len(starts) // 8), len(starts) // 4),
+            gtol=atlas.gtol,
         )
         climbs, best = endings.normalised(
-            climbs, starts[0], self._normalised, atlas.regular, self._psi, self._objective()
+            climbs,
+            starts[0],
+            self._normalised,
+            atlas.regular,
+            self._psi,
+            self._objective(),
+            walled,
         )
         end = [StartPoint(climbs[best].label, climbs[best].theta)]
-        outcome = super()._search(end, method, 1 if stopped else maxiter, progress, 1)
-        return endings.with_climbs(outcome, climbs, best, self._psi, began, method, stopped)
+        outcome: Outcome | None = None
+        if isinstance(atlas, Slices):
+            outcome = atlas.assess(end[0].theta, self._psi_boundary)
+        elif not stopped:
+            outcome = endings.finished(
+                atlas, end[0].theta, self._psi, self._psi_boundary, method, maxiter
+            )
+        if outcome is None:
+            outcome = super()._search(end, method, 1 if stopped else maxiter, progress, 1)
+        return endings.with_climbs(
+            outcome,
+            climbs,
+            best,
+            self._psi,
+            began,
+            method,
+            stopped,
+            metric=self._psi_information,
+            boundary=self._psi_boundary,
+        )
+
+    def _theta_at(self, psi: FloatArray) -> FloatArray:
+        return self.layout.expand(self.transform.to_natural(psi))
+
+    def _objective(self) -> Callable[[FloatArray], tuple[float, FloatArray]]:
+        plain = super()._objective()
+        if self.form != "innovations" or self.initial != "known":
+            return plain
+        return charts.Invertible(self._table, self._theta_at, plain)
 
     def _bound(self) -> set[str]:
         """Groups of the parameters that restrictions name."""
@@ -313,8 +451,10 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         pairs = zip(self.layout.names, self.layout.groups, strict=True)
         return {group for name, group in pairs if name in names}
 
-    def _atlas(self) -> charts.Atlas | None:
+    def _atlas(self) -> charts.Charts | None:
         """Local coordinates, where no restriction is tied to the echelon ones."""
+        if self.form == "free":
+            return Slices(self, self._normalised)
         bound = self._bound() & {"W_h", "V", "K", "W_x", "ar", "ma"}
         generic = self.kronecker == generic_indices(self.k_states, self.k_endog)
         if self.form != "innovations" or self.initial == "diffuse" or bound or not generic:
@@ -326,11 +466,16 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
             self._y,
             self._x_obs,
             self._x_state,
+            invertible=self.initial == "known",
         )
 
     def _normalised(self, theta: FloatArray) -> FloatArray:
         if self.form == "leaky" and not self.layout.restricted:
             return points.ordered(self._table, theta, self._form.pairs)
+        if self.form == "factor" and not self.layout.restricted:
+            return signed(self._table, theta, self._table.k_posdef)
+        if self.form == "free" and not self.layout.restricted:
+            return balanced(self._table, theta, stationary=self.initial == "stationary")
         if self.form != "innovations" or self.initial != "stationary":
             return theta
         if self.obs_noise == "diagonal" or self._bound() & {"K", "ma", "obs_cov"}:
@@ -344,4 +489,7 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel):
         return self.layout.expand(self.layout.reduce(calm))
 
     def _boundary(self, theta: FloatArray) -> tuple[str, ...]:
-        return points.boundary_words(self._form, theta, self._y, self._x_state, self.endog.names)
+        names = self.endog.names
+        return boundary_words(
+            self._form, self.layout, theta, self._y, self._x_state, names, self._value
+        )

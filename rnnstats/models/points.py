@@ -1,4 +1,4 @@
-"""Points of the linear model's parameter space: starts, normal forms, borders. Functions only."""
+"""Points of the linear model's parameter space: starts and normal forms. Functions only."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from rnnstats.equivalence.realisation import (
     scale_roots,
     spectral_radius,
 )
+from rnnstats.estimation.factor_starts import factor_starts, free_starts
 from rnnstats.estimation.leaky_starts import leaky_starts
 from rnnstats.estimation.starts import (
     LIMIT,
@@ -22,13 +23,12 @@ from rnnstats.estimation.starts import (
     observed_starts,
     prepare,
 )
-from rnnstats.models.forms import Form, echelon_columns
+from rnnstats.models.forms import Form, echelon_columns, generic_indices
 from rnnstats.models.forms.varma import damped, in_observer_form
 from rnnstats.parameters.cells import CellTable
 from rnnstats.parameters.layout import Layout
 
 __all__ = [
-    "boundary_words",
     "calmer",
     "candidates",
     "combination",
@@ -41,11 +41,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
-NEAR_BORDER = 0.995
-NEAR_SINGULAR = 1e-8
-NO_MEMORY = 1e-6
-NO_NOISE = 100.0
-_LINEAR = frozenset({"W_x", "D", "b_y", "b_y_trend"})
+_LINEAR = frozenset({"W_x", "D", "b_h", "b_y", "b_y_trend", "initial_mean"})
 _DYNAMIC = frozenset({"W_h", "K"})
 
 
@@ -90,9 +86,18 @@ def candidates(
         real = form.table.k_states - 2 * form.pairs
         tries = max(24, 3 * number)
         return leaky_starts(z, real, form.pairs, rng, noise=noise, tries=tries)
-    columns = echelon_columns(form.kronecker)
-    searched = max(48, 4 * number)
-    return innovations_starts(z, form.kronecker, columns, rng, limit=limit, searched=searched)
+    searched = max(4, number - 3) if form.name == "innovations" else 2 * number
+    nu = form.kronecker or generic_indices(form.table.k_states // max(form.lags, 1), z.shape[1])
+    systems: list[Candidate] = []
+    if form.lags <= 1:
+        systems = innovations_starts(
+            z, nu, echelon_columns(nu), rng, limit=limit, searched=searched
+        )
+    if form.name == "factor":
+        return factor_starts(z, form.table.k_posdef, form.lags, systems[: 2 * number])
+    if form.name == "free":
+        return free_starts(systems[: 2 * number], z.var(axis=0))
+    return systems
 
 
 def combination(y: FloatArray, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -129,7 +134,8 @@ def linear_step(
         ``theta`` itself where the step is no gain.
     """
     theta = layout.expand(layout.reduce(theta))
-    free = [i for i, name in enumerate(layout.free_names) if name.split("[")[0] in _LINEAR]
+    group = dict(zip(layout.names, layout.groups, strict=True))
+    free = [i for i, name in enumerate(layout.free_names) if group[name] in _LINEAR]
     before, gradient = value_and_gradient(theta)
     if before == -math.inf or not free:
         return theta
@@ -211,76 +217,3 @@ def calmer(form: Form, theta: FloatArray) -> FloatArray:
     calm = scale_roots(Realisation(a, c, 0.9 * k), kronecker, limit)
     dynamic = np.array([group in _DYNAMIC for group in table.groups])
     return np.where(dynamic, table.read({"transition": calm.a, "selection": calm.k}), theta)
-
-
-def boundary_words(
-    form: Form,
-    theta: FloatArray,
-    y: FloatArray,
-    x_state: FloatArray | None,
-    names: tuple[str, ...],
-) -> tuple[str, ...]:
-    """Say which roots or variances sit at the border of the admissible region."""
-    table = form.table
-    full = table.fill(theta)
-    a, c, k = (table.array(full, name) for name in ("transition", "design", "selection"))
-    words: list[str] = []
-    radius = spectral_radius(a)
-    if radius > NEAR_BORDER:
-        words.append(f"largest root of W_h has modulus {radius:.4f}")
-    if form.name == "innovations":
-        closed = np.abs(np.linalg.eigvals(a - k @ c))
-        near = closed[np.abs(closed - 1.0) < 1.0 - NEAR_BORDER]
-        if near.size:
-            words.append(f"a moving average root (of W_h - K V) has modulus {near[0]:.4f}")
-    if form.name != "leaky":
-        words += _singular(table.array(full, "state_cov"), names)
-    if form.name == "leaky":
-        words += _leaky_words(form, full, y, x_state, names)
-    return tuple(words)
-
-
-def _leaky_words(
-    form: Form,
-    full: FloatArray,
-    y: FloatArray,
-    x_state: FloatArray | None,
-    names: tuple[str, ...],
-) -> list[str]:
-    """Words about units without memory or noise, and outputs without noise."""
-    table, words = form.table, []
-    roots = np.diag(table.array(full, "transition"))
-    for j in range(table.k_states - 2 * form.pairs):
-        label = f"W_h[h{j + 1},h{j + 1}]"
-        if label in table.names and roots[j] < NO_MEMORY:
-            words.append(f"{label} is at its boundary, zero: unit h{j + 1} has no memory")
-    if x_state is not None:
-        driven = x_state.std(axis=0) @ np.abs(table.array(full, "C_state"))
-        for unit in np.flatnonzero(driven * np.sqrt(1.0 - np.minimum(roots**2, 1.0)) > NO_NOISE):
-            words.append(
-                f"the noise of unit h{unit + 1} vanishes beside its input (its V goes to zero, its "
-                "W_x has no bound): use exog_enters='output', or form='innovations'"
-            )
-    way = ": use obs_noise='none'" if len(names) == 1 else ""
-    for i, name in enumerate(names):
-        label = f"obs_cov[{name},{name}]"
-        small = table.array(full, "obs_cov")[i, i] < 1e-6 * float(np.nanvar(y[:, i]))
-        if label in table.names and small:
-            words.append(f"{label} is at its boundary, zero{way}")
-    return words
-
-
-def _singular(cov: FloatArray, names: tuple[str, ...]) -> list[str]:
-    """Words about a covariance of errors that is nearly singular, with the combination."""
-    scale = np.sqrt(np.diag(cov))
-    if not np.isfinite(cov).all() or not (scale > 0.0).all():
-        return []
-    values, vectors = np.linalg.eigh(cov / np.outer(scale, scale))
-    if values[0] > NEAR_SINGULAR:
-        return []
-    loud = [n for n, weight in zip(names, vectors[:, 0], strict=True) if abs(weight) > 0.1]
-    return [
-        f"the covariance of the outputs is nearly singular (smallest eigenvalue of its "
-        f"correlations {max(values[0], 0.0):.1g}: a combination of {', '.join(loud)} has hardly "
-        "an error; use fewer states or outputs)"
-    ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 
 import numpy as np
 import pandas as pd
@@ -14,12 +14,18 @@ from rnnstats.data import Endog, Exog
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels import kalman
 from rnnstats.kernels.kalman import FilterOutput, SmootherOutput
-from rnnstats.kernels.system import StateSpace
+from rnnstats.kernels.system import StateSpace, Tangents
 from rnnstats.models._arguments import input_rows, state_vector
 from rnnstats.models._fitting import natural_vector
+from rnnstats.models._refitting import Refitter
 from rnnstats.models.likelihood import Likelihood
+from rnnstats.parameters import partial_start
 from rnnstats.parameters.cells import CellTable, regressors
 from rnnstats.parameters.layout import Layout
+
+if TYPE_CHECKING:
+    from rnnstats.results.identification import Identification
+    from rnnstats.results.protocol import StateSpaceModel
 
 __all__ = ["StateSpaceMethods"]
 
@@ -169,7 +175,8 @@ class StateSpaceMethods(ABC):
         caller = f"{self.name}.simulate"
         rows = check_int(nsimulations, name="nsimulations", caller=caller, minimum=1)
         generator = check_generator(rng, caller=caller)
-        if initial_state is None and self.initial == "diffuse":
+        diffuse = self._table.array(self._table.template, "initial_diffuse")
+        if initial_state is None and diffuse.any():
             raise SpecificationError(
                 f"{caller}: a diffuse start cannot be drawn from; got initial_state=None. "
                 "Give initial_state, the state of the first row."
@@ -187,8 +194,52 @@ class StateSpaceMethods(ABC):
             return pd.Series(paths[0, :, 0], index=index, name=self.endog.names[0])
         return pd.DataFrame(paths[0], index=index, columns=list(self.endog.names))
 
+    def tangents(self, params: ArrayLike) -> Tangents:
+        """Derivatives of `system` by the natural parameters.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        Tangents
+            One direction a parameter, exact; intercepts that vary have ``nobs`` rows.
+        """
+        system = self.system(params)
+        found = self._table.tangents(self._x_obs, self._x_state)
+        block = self._table.stationary
+        return partial_start.tangents(system, found, block) if block else found
+
+    def identification(self, params: ArrayLike) -> Identification:
+        """Find which parameters, and which functions of them, data of this shape identify.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+            Natural units; restrictions of the model are respected in the directions looked at.
+
+        Returns
+        -------
+        Identification
+            See `LinearResults.identification`.
+
+        Raises
+        ------
+        SpecificationError
+            The model has no steady state at `params`.
+        """
+        from rnnstats.results.identification import identification_of
+
+        model = cast("StateSpaceModel", self)
+        return identification_of(model, self._natural(params), caller=f"{self.name}.identification")
+
     def _natural(self, params: ArrayLike) -> FloatArray:
         return natural_vector(params, self.layout.names, self.name)
+
+    def _refitter(self, theta: FloatArray) -> Refitter:
+        """Return what fits this model to other outputs with the same gaps, for resampling."""
+        return Refitter(self, theta)
 
     # --- likelihood -----------------------------------------------------------------------------
 

@@ -58,7 +58,7 @@ def test_wrong_arguments_are_refused(endog: Any, options: dict[str, Any], words:
     ("options", "words"),
     [
         ({"method": "powell"}, "method must be one of"),
-        ({"cov_type": "hac"}, "cov_type must be one of"),
+        ({"cov_type": "sandwich"}, "cov_type must be one of"),
         ({"maxiter": 0}, "maxiter must be at least 1"),
         ({"n_starts": 0}, "n_starts must be at least 1"),
         ({"progress": 1}, "progress must be True or False"),
