@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
@@ -27,6 +27,7 @@ from rnnstats.results.continuation import (
     applied_model,
     continued_model,
 )
+from rnnstats.results.covariances import Kept
 from rnnstats.results.forecasts import Forecasts
 from rnnstats.results.identified import Identified
 from rnnstats.results.inference import Inference
@@ -87,7 +88,8 @@ class LinearResults(
         "viterbi": f"{_REGIMES} smoothed_state, the most likely path of a Gaussian state.",
         "expected_durations": f"{_REGIMES} impulse_responses for how long a shock lasts.",
         "to_hmm": f"{_REGIMES} params for the linear model itself.",
-        "to_torch": "a linear model with Gaussian noise needs no network library. Use params.",
+        "to_torch": "PyTorch computes its filter or its smoother. Use to_rnn().to_torch() or "
+        "to_birnn().to_torch().",
         "from_torch": "network weights carry no noise model. Give params to the model instead.",
         "gates": _GATES,
     }
@@ -102,6 +104,7 @@ class LinearResults(
         convergence: Any = None,
         covariance: CovarianceEstimate | None = None,
         cov_note: str = "",
+        cov_kwds: Mapping[str, Any] | None = None,
     ) -> LinearResults:
         """Make results from a model and its parameters.
 
@@ -110,13 +113,15 @@ class LinearResults(
         model : StateSpaceModel
         params : array_like or Series of shape (K,)
             All natural parameters, restrictions already expanded.
-        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "none"}
+        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"}
         convergence : Convergence, optional
             Record of the optimiser; None when the parameters were given.
         covariance : CovarianceEstimate, optional
             Covariance where it is known already.
         cov_note : str
             A sentence for the foot of the summary.
+        cov_kwds : mapping, optional
+            Options of "hac" and "cluster", see `with_cov`.
 
         Returns
         -------
@@ -136,7 +141,7 @@ class LinearResults(
                 f"{model.name}: params must be {len(model.param_names)} finite numbers, one for "
                 f"each of {', '.join(model.param_names)}; got {theta.tolist()}."
             )
-        return cls(model, theta, cov_type, convergence, covariance, cov_note)
+        return cls(model, theta, cov_type, convergence, covariance, cov_note, cov_kwds)
 
     # -- the filter and the smoother ----------------------------------------------------------
 
@@ -318,7 +323,7 @@ class LinearResults(
         the difficulty of training recurrent neural networks, ICML, section 2.
         """
         count = check_int(steps, name="steps", caller="memory", minimum=0)
-        return memory_of(self.model, self._theta, self._cov_array(), steps=count, alpha=alpha)
+        return memory_of(self.model, self._theta, self.covariance, steps=count, alpha=alpha)
 
     # -- other data ---------------------------------------------------------------------------
 
@@ -331,9 +336,9 @@ class LinearResults(
                     f"{caller}: options of fit are used with refit=True only; got "
                     f"{', '.join(options)}. Add refit=True or leave them out."
                 )
-            kept = partial(getattr, self, "covariance")
-            return type(self)(model, self._theta, self.cov_type, None, kept, OTHER_DATA)
-        settings = {"start_params": self._theta, "cov_type": self.cov_type, **options}
+            kept, kwds = Kept(self), self.cov_kwds
+            return type(self)(model, self._theta, self.cov_type, None, kept, OTHER_DATA, kwds)
+        settings = {"start_params": self._theta, **self._same_covariance(options), **options}
         refitted: LinearResults = model.fit(**settings)
         return refitted
 

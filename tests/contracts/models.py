@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from results.fakes import NoisyAR, series
+from scipy.signal import lfilter
 
 from rnnstats.models.linear import LinearRNN
 
@@ -17,6 +18,25 @@ __all__ = ["FITS", "fitted"]
 def _linear(k_endog: int, k_exog: int = 0, *, gaps: Any = (), **options: Any) -> Any:
     endog, exog = series(90, k_endog, k_exog, gaps=gaps)
     return LinearRNN(endog, exog, **options).fit()
+
+
+def _structured() -> Any:
+    """A diffuse random walk beside a stationary autoregression, in two series."""
+    rng = np.random.default_rng(4)
+    endog, _ = series(90, 2)
+    shocks, noise = rng.standard_normal((2, 90)), 0.5 * rng.standard_normal((90, 2))
+    level, cycle = 0.6 * shocks[0].cumsum(), lfilter([1.0], [1.0, -0.8], shocks[1])
+    endog = endog * 0.0 + np.column_stack([level, level + 1.5 * cycle + 2.0]) + noise
+    endog.iloc[7, 0] = endog.iloc[30, 1] = np.nan
+    tables = {
+        "W_h": [[1, 0], [0, "phi"]],
+        "V": [[1, 0], [1, "load"]],
+        "state_cov": [["level", 0], [0, 1]],
+        "obs_cov": [["noise", 0], [0, "noise"]],
+        "b_y": [0, "shift"],
+        "initial_diffuse": [True, False],
+    }
+    return LinearRNN(endog, form="structured", structure=tables).fit()
 
 
 def _noisy() -> Any:
@@ -54,6 +74,10 @@ FITS: dict[str, Callable[[], Any]] = {
     "leaky, later rows": lambda: _linear(2, k_states=1, form="leaky").append(
         np.full((3, 2), np.nan)
     ),
+    "innovations, VARMA coordinates": lambda: _linear(1, k_states=2, fixed={"ma2[cpi,cpi]": 0}),
+    "factor": lambda: _linear(3, 1, k_states=1, form="factor", gaps=((5, 0), (6, 1))),
+    "free": lambda: _linear(1, k_states=1, form="free"),
+    "structured, level and cycle": _structured,
     "noisy autoregression": _noisy,
     "later rows only": _extended,
     "array": _array,

@@ -23,13 +23,16 @@ from rnnstats.models.linear import LinearRNN
 
 Y = series(2, 60)
 X = np.random.default_rng(9).standard_normal((60, 1))
-FORMS = ("innovations", "observed", "leaky")
+# "structured" takes its options from tables: tests/models/test_structured.py
+FORMS = ("innovations", "observed", "leaky", "factor", "free")
 SAME = {
     # option, form: values that are two words for one thing, as the docstring says
     ("obs_noise", "innovations"): {None, "full"},
     ("obs_noise", "leaky"): {None, "diagonal"},
+    ("obs_noise", "factor"): {None, "diagonal"},
+    ("obs_noise", "free"): {None, "full"},
 }
-REFUSED = {("initial", "leaky"): {"diffuse"}}  # record 3
+REFUSED = {("initial", form): {"diffuse"} for form in ("leaky", "factor", "free")}  # record 3
 HINTS = {
     name: set(get_args(hint)) for name, hint in typing.get_type_hints(LinearRNN.__init__).items()
 }
@@ -79,7 +82,7 @@ def test_the_options_are_those_of_the_signature() -> None:
         if "Literal" in str(hint)
     }
     assert literal == set(OPTIONS)
-    assert HINTS["form"] == set(FORMS)
+    assert HINTS["form"] == {*FORMS, "structured"}
     assert HINTS["obs_noise"] == {None, "full", "diagonal", "none"}
 
 
@@ -136,7 +139,11 @@ def test_the_values_of_fit_are_those_of_the_literals() -> None:
 def test_each_covariance_type_changes_the_standard_errors(case: str) -> None:
     model = LinearRNN(series(2, 120), **FITTED[case])
     start = model.fit().params
-    errors = {kind: model.fit(start_params=start, cov_type=kind).bse for kind in COV_TYPES}
+    options = {"cluster": {"groups": np.arange(120) // 4}}
+    errors = {
+        kind: model.fit(start_params=start, cov_type=kind, cov_kwds=options.get(kind)).bse
+        for kind in COV_TYPES
+    }
     assert errors.pop("none").isna().all()
     for one, two in itertools.combinations(errors, 2):
         first, second = errors[one].dropna(), errors[two].dropna()

@@ -16,6 +16,7 @@ from rnnstats.results.linear import LinearResults
 from rnnstats.results.prediction import Prediction
 
 STEPS = 3
+DRAWN = ("innovations, two outputs, inputs", "leaky, known start, gaps")
 
 
 def future(res, steps=STEPS):
@@ -162,22 +163,65 @@ def whole(res):
     return model.endog.values[:, 0] if model.endog.is_series else model.endog.values, exog
 
 
+def scenario(res):
+    """A value of the first output in the first and the third row ahead."""
+    return {res.model.endog.names[0]: [1.0, np.nan, 2.0]}
+
+
+def longer(res):
+    values = np.vstack([res.model.endog.values, np.ones((2, res.model.k_endog))])
+    return values[:, 0] if res.model.endog.is_series else values
+
+
+def object_of(res, value):
+    """A table to print, and a figure to draw (drawn for a few models, since drawing takes long)."""
+    table(res, value)
+    if any(res is fitted(name) for name in DRAWN):
+        figure(res, value.plot())
+
+
+def listed(res, value):
+    if value is not None:
+        table(res, value)
+
+
+def contrast(res, value):
+    assert list(value.columns) == ["estimate", "std err", "z", "P>|z|", "[0.025", "0.975]"]
+    assert len(value) == 1
+
+
+def network(res, value):
+    model = res.model
+    exog = None if model.exog is None else model.exog.values
+    run = value.run(model.endog.values, exog)
+    assert run is not None
+
+
 SURFACE = {
     "aic": (None, number),
     "aicc": (None, number),
     "append": (lambda r: r.append(NEXT["endog"](r), future(r, 2)), later_results),
     "apply": (lambda r: r.apply(*whole(r)), later_results),
     "bic": (None, number),
+    "bootstrap": (lambda r: bootstrap(r), lambda r, v: None),
     "bse": (None, by_param),
+    "compare_covariances": (lambda r: at_maximum(r, "compare_covariances", nboot=0), listed),
+    "conditional_forecast": (
+        lambda r: r.conditional_forecast(STEPS, scenario(r), exog=future(r)),
+        lambda r, v: [ahead(r, v.predicted_mean), object_of(r, v)],
+    ),
     "conf_int": (
         lambda r: r.conf_int(),
         lambda r, v: [by_param(r, v[0]), by_param(r, v[1])],
     ),
+    "contributions": (lambda r: r.contributions(), object_of),
     "cov_params": (lambda r: r.cov_params(), square_by_param),
     "covariance": (None, lambda r, v: square_by_param(r, r.cov_params())),
+    "delta_method": (lambda r: r.delta_method(f"2 * {r.bse.dropna().index[0]}"), contrast),
     "df_model": (None, count),
     "df_resid": (None, count),
     "extend": (lambda r: r.extend(NEXT["endog"](r), future(r, 2)), later_results),
+    "fevd": (lambda r: r.fevd(4, bands="delta"), object_of),
     "filter_vs_smoother": (lambda r: r.filter_vs_smoother(), compared),
     "filtered_state": (None, by_state),
     "filtered_state_cov": (None, square_by_state),
@@ -189,7 +233,9 @@ SURFACE = {
     ),
     "get_forecast": (lambda r: r.get_forecast(STEPS, future(r)), prediction),
     "get_prediction": (lambda r: r.get_prediction(), prediction),
+    "historical_decomposition": (lambda r: r.historical_decomposition(), object_of),
     "hqic": (None, number),
+    "identification": (lambda r: r.identification(), lambda r, v: table(r, v.summary())),
     "impulse_responses": (
         lambda r: r.impulse_responses(4),
         lambda r, v: by_output(r, v, pd.RangeIndex(5, name="lag")),
@@ -203,15 +249,22 @@ SURFACE = {
     ),
     "lr_test": (lambda r: lr_refusal(r), lambda r, v: None),
     "memory": (lambda r: r.memory(steps=5), remembered),
+    "news": (lambda r: r.news(longer(r), exog=future(r)), object_of),
     "nobs": (None, count),
     "nobs_diffuse": (None, count),
+    "observation_weights": (lambda r: r.observation_weights(), object_of),
     "params": (None, by_param),
     "plot_diagnostics": (lambda r: r.plot_diagnostics(lags=4), figure),
+    "plot_fan": (lambda r: r.plot_fan(STEPS, future(r)), figure),
     "plot_forecast": (lambda r: r.plot_forecast(STEPS, future(r)), figure),
     "plot_states": (lambda r: r.plot_states(), figure),
     "predict": (lambda r: r.predict(), in_sample),
     "predicted_state": (None, by_state),
     "predicted_state_cov": (None, square_by_state),
+    "profile_conf_int": (
+        lambda r: at_maximum(r, "profile_conf_int", profiled(r)),
+        listed,
+    ),
     "pvalues": (None, by_param),
     "resid": (None, in_sample),
     "simulate": (
@@ -230,8 +283,13 @@ SURFACE = {
         lambda r: r.test_serial_correlation(lags=2),
         lambda r, v: list(v.loc[r.model.endog.names[0]].index) == [1, 2],
     ),
+    "to_birnn": (lambda r: r.to_birnn(), network),
+    "to_rnn": (lambda r: r.to_rnn(), network),
+    "to_statsmodels": (lambda r: translated(r), lambda r, v: None),
+    "to_varma": (lambda r: r.to_varma(), lambda r, v: table(r, v.summary())),
     "tvalues": (None, by_param),
     "wald_test": (lambda r: r.wald_test(testable(r)), lambda r, v: count(r, int(v.df_denom))),
+    "with_cov": (lambda r: r.with_cov("opg"), lambda r, v: v.cov_type == "opg"),
 }
 
 
@@ -243,6 +301,44 @@ def testable(res):
 testable.__test__ = False
 
 
+def profiled(res):
+    """The constant of the first output, else the first parameter with a standard error."""
+    known = list(res.bse.dropna().index)
+    return next((name for name in known if name.startswith("b_y[")), known[0])
+
+
+def at_maximum(res, name, *args, **kwargs):
+    """A method that refuses where the parameters were not estimated on these data."""
+    if res.convergence is not None:
+        return getattr(res, name)(*args, **kwargs)
+    with pytest.raises(SpecificationError, match="were given, not estimated on these data"):
+        getattr(res, name)(*args, **kwargs)
+    return None
+
+
+def translated(res):
+    """The same likelihood there, or (a diffuse start on the model's own states) a refusal."""
+    try:
+        model, params = res.to_statsmodels()
+    except SpecificationError as error:
+        assert res.k_diffuse_states
+        assert "a diffuse start lies on" in str(error)
+        return
+    assert model.loglike(params) == pytest.approx(res.llf, rel=1e-7)
+
+
+def bootstrap(res):
+    from rnnstats.results.continuation import ContinuedModel
+
+    if isinstance(res.model, ContinuedModel):
+        with pytest.raises(SpecificationError, match="later rows"):
+            res.bootstrap(nboot=2, rng=0)
+        return
+    draws = res.bootstrap(nboot=3, rng=0)
+    assert list(draws.params.columns) == list(res.model.param_names)
+    assert len(draws.params) == 3 - len(draws.failed)
+
+
 def lr_refusal(res):
     with pytest.raises(SpecificationError, match=r"fewer free parameters|not estimated"):
         res.lr_test(res)
@@ -252,7 +348,7 @@ def lr_refusal(res):
 def test_every_public_name(name):
     res = fitted(name)
     public = {attribute for attribute in dir(res) if not attribute.startswith("_")}
-    plain = {"model", "cov_type", "convergence", "cov_note"}
+    plain = {"model", "cov_type", "cov_kwds", "convergence", "cov_note"}
     assert public - plain == set(SURFACE)
     # no covariance for a flat direction is said by a warning, tested elsewhere
     with warnings.catch_warnings():
@@ -326,7 +422,9 @@ def test_refit():
 
 
 OPTIONS = {
-    "uncertainty": lambda r, v: r.get_forecast(3, uncertainty=v).se_mean.to_numpy(),
+    "uncertainty": lambda r, v: r.get_forecast(
+        3, uncertainty=v, **({"nboot": 20} if v == "bootstrap" else {})
+    ).se_mean.to_numpy(),
     "anchor": lambda r, v: r.simulate(4, anchor=v, rng=0).to_numpy(),
     "serial": lambda r, v: r.test_serial_correlation(v, lags=2).to_numpy(),
     "alternative": lambda r, v: r.test_heteroskedasticity(alternative=v)["pvalue"].to_numpy(),
@@ -334,7 +432,7 @@ OPTIONS = {
     "kind": lambda r, v: r.plot_states(kind=v).axes[0].get_lines()[0].get_ydata(),
 }
 VALUES = {
-    "uncertainty": ("plugin", "delta"),
+    "uncertainty": ("plugin", "delta", "bootstrap"),
     "anchor": ("start", "end"),
     "serial": ("ljungbox", "boxpierce"),
     "alternative": ("two-sided", "increasing", "decreasing"),
