@@ -17,7 +17,7 @@ from scipy.linalg import block_diag
 
 from rnnstats import LinearRNN
 from rnnstats.kernels.system import StateSpace
-from rnnstats.results.prediction import simulate_paths
+from rnnstats.results.forecasting.prediction import simulate_paths
 
 FloatArray = NDArray[np.float64]
 SEED = 20240913

@@ -202,7 +202,7 @@ def one_forecast(truth: Truth, rng: np.random.Generator, rows: int, nboot: int =
     from scipy.special import ndtr
 
     from rnnstats.errors import ConvergenceWarning
-    from rnnstats.results.prediction import predict_moments
+    from rnnstats.results.forecasting.prediction import predict_moments
 
     longest, at = max(HORIZONS), [rows + h - 1 for h in HORIZONS]
     results = fitted(truth, truth.draw(rows, rng))

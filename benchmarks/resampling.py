@@ -22,8 +22,8 @@ from benchmarks.timing import seconds
 from benchmarks.with_statsmodels import parameters
 from rnnstats import LinearRNN
 from rnnstats.estimation.drawing import sampler
+from rnnstats.results.forecasting.prediction import simulate_paths
 from rnnstats.results.linear import LinearResults
-from rnnstats.results.prediction import simulate_paths
 
 FloatArray = NDArray[np.float64]
 DRAWS = 200

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from rnnstats import diagnostics as diagnostics
     from rnnstats import equivalence as equivalence
     from rnnstats.models.linear import LinearRNN as LinearRNN
-    from rnnstats.results.varma_value import VARMA as VARMA
+    from rnnstats.results.varma.value import VARMA as VARMA
     from rnnstats.selection import select_order as select_order
 
 __version__ = "0.1.0"
@@ -24,7 +24,7 @@ __all__ = ["VARMA", "LinearRNN", "datasets", "diagnostics", "equivalence", "sele
 # public name -> the module that holds it; a name that ends a module's path is that module itself
 _HOMES = {
     "LinearRNN": "rnnstats.models.linear",
-    "VARMA": "rnnstats.results.varma_value",
+    "VARMA": "rnnstats.results.varma.value",
     "datasets": "rnnstats.datasets",
     "diagnostics": "rnnstats.diagnostics",
     "equivalence": "rnnstats.equivalence",

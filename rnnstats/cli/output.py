@@ -20,8 +20,8 @@ from rnnstats.cli.reading import Sample
 from rnnstats.errors import SpecificationError
 
 if TYPE_CHECKING:
+    from rnnstats.results.forecasting.prediction import Prediction
     from rnnstats.results.linear import LinearResults
-    from rnnstats.results.prediction import Prediction
 
 __all__ = ["prepare", "report", "working"]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.convergence import Outcome
-from rnnstats.estimation.em import Model, expectation_maximisation
+from rnnstats.estimation.em.climb import Model, expectation_maximisation
 from rnnstats.estimation.optimize import assess
 from rnnstats.estimation.progress import Counter
 from rnnstats.models import endings
@@ -81,7 +81,7 @@ def fit_by_em(
     Raises
     ------
     SpecificationError
-        Where the model has no such method, see `rnnstats.estimation.em`.
+        Where the model has no such method, see `rnnstats.estimation.em.climb`.
     """
     if model._likelihood.given_rows > 1:
         raise SpecificationError(

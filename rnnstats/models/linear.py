@@ -15,8 +15,8 @@ from rnnstats._checks import check_literal
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.estimation.convergence import Convergence, Outcome
-from rnnstats.estimation.structured_starts import structured_starts
-from rnnstats.estimation.varma_starts import regressed
+from rnnstats.estimation.starts.structured import structured_starts
+from rnnstats.estimation.starts.varma import regressed
 from rnnstats.models import charts, endings, points
 from rnnstats.models._arguments import (
     kronecker_indices,
@@ -27,7 +27,7 @@ from rnnstats.models._arguments import (
 )
 from rnnstats.models.base import LikelihoodModel, StartPoint
 from rnnstats.models.boundary import boundary_words
-from rnnstats.models.elsewhere import FromElsewhere
+from rnnstats.models.conversion.elsewhere import FromElsewhere
 from rnnstats.models.em_fit import fit_by_em, warmed
 from rnnstats.models.forms import FORMS, TRENDS, Form, Request, generic_indices
 from rnnstats.models.forms.varma import coordinates_of

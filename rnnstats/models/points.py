@@ -14,15 +14,15 @@ from rnnstats.equivalence.realisation import (
     scale_roots,
     spectral_radius,
 )
-from rnnstats.estimation.factor_starts import factor_starts, free_starts
-from rnnstats.estimation.leaky_starts import leaky_starts
-from rnnstats.estimation.starts import (
+from rnnstats.estimation.starts.factor import factor_starts, free_starts
+from rnnstats.estimation.starts.innovations import (
     LIMIT,
     Candidate,
     innovations_starts,
     observed_starts,
     prepare,
 )
+from rnnstats.estimation.starts.leaky import leaky_starts
 from rnnstats.models.forms import Form, echelon_columns, generic_indices
 from rnnstats.models.forms.varma import damped, in_observer_form
 from rnnstats.parameters.cells import CellTable

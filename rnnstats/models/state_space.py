@@ -170,7 +170,7 @@ class StateSpaceMethods(ABC):
         SpecificationError
             With a diffuse start and no ``initial_state``; for inputs of a wrong shape.
         """
-        from rnnstats.results.prediction import simulate_paths
+        from rnnstats.results.forecasting.prediction import simulate_paths
 
         caller = f"{self.name}.simulate"
         rows = check_int(nsimulations, name="nsimulations", caller=caller, minimum=1)

@@ -17,10 +17,15 @@ from rnnstats.errors import ConvergenceWarning
 from rnnstats.estimation.covariance import COV_TYPES, CovarianceEstimate, CovType
 from rnnstats.estimation.hac import check_cov_kwds, describe
 from rnnstats.results import tables
-from rnnstats.results.comparison import read_hypotheses, testable
-from rnnstats.results.covariances import Derivatives, Kept, estimate_covariance, without_fixed
-from rnnstats.results.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio
-from rnnstats.results.prediction import check_alpha
+from rnnstats.results.forecasting.prediction import check_alpha
+from rnnstats.results.inference.comparison import read_hypotheses, testable
+from rnnstats.results.inference.covariances import (
+    Derivatives,
+    Kept,
+    estimate_covariance,
+    without_fixed,
+)
+from rnnstats.results.inference.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 
 if TYPE_CHECKING:

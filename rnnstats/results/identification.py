@@ -16,7 +16,7 @@ from rnnstats.diagnostics.identification import LOADING, Identifiability, identi
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import jacobian
 from rnnstats.kernels.system import StateSpace, Tangents
-from rnnstats.results.functions import read_functions
+from rnnstats.results.inference.functions import read_functions
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.tables import wrapped
 

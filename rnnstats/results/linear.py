@@ -27,21 +27,21 @@ from rnnstats.results.continuation import (
     applied_model,
     continued_model,
 )
-from rnnstats.results.covariances import Kept
-from rnnstats.results.forecasts import Forecasts
-from rnnstats.results.identified import Identified
-from rnnstats.results.inference import Inference
-from rnnstats.results.memory import Memory, memory_of
-from rnnstats.results.networks import NetworkMapping
-from rnnstats.results.prediction import (
+from rnnstats.results.forecasting.forecasts import Forecasts
+from rnnstats.results.forecasting.prediction import (
     diffuse_rows,
     standardize,
 )
+from rnnstats.results.forecasting.revisions import Revisions
+from rnnstats.results.identified import Identified
+from rnnstats.results.inference.covariances import Kept
+from rnnstats.results.inference.methods import Inference
+from rnnstats.results.inference.resampling import Resampling
+from rnnstats.results.memory import Memory, memory_of
+from rnnstats.results.networks import NetworkMapping
 from rnnstats.results.protocol import StateSpaceModel
-from rnnstats.results.resampling import Resampling
 from rnnstats.results.residuals import OneStep, ResidualTests
-from rnnstats.results.responses import Responses
-from rnnstats.results.revisions import Revisions
+from rnnstats.results.responses.methods import Responses
 from rnnstats.results.states import (
     FilterVsSmoother,
     StateMoments,
@@ -49,7 +49,7 @@ from rnnstats.results.states import (
     compare_filter_smoother,
     state_moments,
 )
-from rnnstats.results.varma import VarmaMapping
+from rnnstats.results.varma.methods import VarmaMapping
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -14,7 +14,7 @@ from rnnstats._index import frequency
 from rnnstats.diagnostics import memory as arrays
 from rnnstats.estimation.covariance import CovarianceEstimate, jacobian
 from rnnstats.kernels.system import StateSpace
-from rnnstats.results.prediction import check_alpha
+from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.tables import wrapped
 

@@ -11,7 +11,7 @@ from scipy import stats
 
 from rnnstats._checks import check_int
 from rnnstats.errors import DataError, MissingDependencyError
-from rnnstats.results.prediction import Prediction, check_alpha, find_name
+from rnnstats.results.forecasting.prediction import Prediction, check_alpha, find_name
 from rnnstats.results.protocol import FloatArray
 
 if TYPE_CHECKING:

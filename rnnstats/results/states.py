@@ -12,7 +12,7 @@ from scipy import stats
 
 from rnnstats import _compat
 from rnnstats.errors import DataError
-from rnnstats.results.prediction import product_index, stacked
+from rnnstats.results.forecasting.prediction import product_index, stacked
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.tables import wrapped
 

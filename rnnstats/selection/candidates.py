@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnstats.errors import ConvergenceWarning, DataError
 from rnnstats.estimation.progress import PATIENCE
-from rnnstats.models.nesting import beside, embedded, without_state
+from rnnstats.models.conversion.nesting import beside, embedded, without_state
 from rnnstats.selection.notes import model_of
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 from contracts.models import FITS, fitted
 
 from rnnstats.errors import ConvergenceWarning, SpecificationError
+from rnnstats.results.forecasting.prediction import Prediction
 from rnnstats.results.linear import LinearResults
-from rnnstats.results.prediction import Prediction
 
 STEPS = 3
 DRAWN = ("innovations, two outputs, inputs", "leaky, known start, gaps")

@@ -12,7 +12,7 @@ from rnnstats.diagnostics.law import law_jacobian
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels import kalman
 from rnnstats.kernels.system import StateSpace, Tangents
-from rnnstats.results.prediction import simulate_paths
+from rnnstats.results.forecasting.prediction import simulate_paths
 
 
 def free_form(seed: int, p: int, n: int):

@@ -11,10 +11,10 @@ from models.linear_cases import slope
 
 from rnnstats import LinearRNN
 from rnnstats.errors import ConvergenceWarning, SpecificationError
-from rnnstats.estimation.em import expectation_maximisation, step
-from rnnstats.estimation.em_moments import expectations
-from rnnstats.estimation.em_plan import Plan
-from rnnstats.estimation.em_start import _expected
+from rnnstats.estimation.em.climb import expectation_maximisation, step
+from rnnstats.estimation.em.moments import expectations
+from rnnstats.estimation.em.plan import Plan
+from rnnstats.estimation.em.start import _expected
 
 # The likelihood of about 1e3 is computed to 1e-12 of it; steps near the maximum gain less.
 ROUNDING = 1e-9
@@ -188,7 +188,7 @@ def test_expected_score_of_states_is_the_score(name: str) -> None:
 @pytest.mark.parametrize("name", ["factors with input", "free with gaps", "tied factors"])
 def test_output_step_is_the_maximum_of_the_expected_likelihood(name: str) -> None:
     """Coefficients first, given the noise; then the noise, given these: both gradients vanish."""
-    from rnnstats.estimation.em import _output_update
+    from rnnstats.estimation.em.climb import _output_update
 
     model = models()[name]
     theta, layout = start(model), model.layout

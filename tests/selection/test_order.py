@@ -11,7 +11,7 @@ from selection.test_ranks import ARMA11, TWO_OF_THREE, simulated
 
 from rnnstats import LinearRNN, datasets, select_order
 from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
-from rnnstats.models.nesting import beside, embedded, without_state
+from rnnstats.models.conversion.nesting import beside, embedded, without_state
 from rnnstats.selection.candidates import compositions
 
 

@@ -1,0 +1,1 @@
+"""EM algorithm of models with state noise."""

@@ -1,0 +1,1 @@
+"""Starting values of each form, from the data."""

@@ -1,0 +1,1 @@
+"""Linear models made from other descriptions of them."""

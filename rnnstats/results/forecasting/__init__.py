@@ -1,0 +1,1 @@
+"""Predictions, forecasts, scenarios, news and simulation."""

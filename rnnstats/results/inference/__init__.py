@@ -1,0 +1,1 @@
+"""Covariances, functions of parameters, profiles, tests and the bootstrap."""

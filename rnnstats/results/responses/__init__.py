@@ -1,0 +1,1 @@
+"""Responses to shocks and what shocks and observations contribute."""

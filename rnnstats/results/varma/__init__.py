@@ -1,0 +1,1 @@
+"""Linear models as vector ARMA models, with standard errors."""
