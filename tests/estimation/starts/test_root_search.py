@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rnnstats.equivalence.realisation import Realisation, innovations_of, spectral_radius
-from rnnstats.estimation.starts.innovations import root_search as search
+from rnnstats.estimation.starts import root_search as search
 from rnnstats.estimation.starts.root_search import root_search
 
 
