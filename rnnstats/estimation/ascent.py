@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Ascent", "ascend"]
+__all__ = ["Ascent", "ascend", "updated_inverse"]
 
 FloatArray = NDArray[np.float64]
 # Share of the promised gain that a step must bring.
@@ -25,6 +25,8 @@ HALVINGS = 30
 LONGEST = 8.0
 # Differences of log-likelihoods below this share of their size are rounding.
 ROUNDING = 1e-13
+# A step saw no curvature where the cosine between it and the change of the score is below this.
+UNSEEN = 1e-8
 
 
 class Ascent(NamedTuple):
@@ -88,18 +90,32 @@ def ascend(
             return Ascent(psi, llf, False, evaluations)
         moved, bend = candidate - psi, score - gradient
         psi, llf, score = candidate, value, gradient
-        inverse = _updated(inverse, moved, bend)
+        inverse = updated_inverse(inverse, moved, bend, length * length * slope)
     return Ascent(psi, llf, False, evaluations)
 
 
-def _updated(inverse: FloatArray, moved: FloatArray, bend: FloatArray) -> FloatArray:
-    """BFGS update of the inverse curvature; left as it is where the step saw none."""
+def updated_inverse(
+    inverse: FloatArray, moved: FloatArray, bend: FloatArray, square: float
+) -> FloatArray:
+    """BFGS update of the inverse curvature; left as it is where the step saw none.
+
+    Parameters
+    ----------
+    inverse : ndarray, shape (k, k)
+    moved, bend : ndarray, shape (k,)
+        Step, and what it took off the score.
+    square : float
+        Squared length of the step in the metric of `inverse`, so that units do not matter.
+
+    Returns
+    -------
+    ndarray, shape (k, k)
+    """
     seen = float(moved @ bend)
     pushed = inverse @ bend
-    if seen <= 1e-8 * math.sqrt(float(moved @ moved) * float(bend @ bend)):
+    if not seen > UNSEEN * math.sqrt(max(square * float(bend @ pushed), 0.0)):
         return inverse
-    cross = np.multiply.outer(pushed, moved)
-    outer = np.multiply.outer(moved, moved)
-    weight = (1.0 + float(bend @ pushed) / seen) / seen
-    updated: FloatArray = inverse - (cross + cross.T) / seen + weight * outer
+    cross = np.multiply.outer(moved, pushed / seen)
+    outer = np.multiply.outer(moved, moved * ((1.0 + float(bend @ pushed) / seen) / seen))
+    updated: FloatArray = inverse + outer - cross - cross.T
     return updated

@@ -86,10 +86,16 @@ def check_cov_kwds(
     Raises
     ------
     SpecificationError
-        For an option that the kind does not have, or a value that is not allowed.
+        For options that are no mapping, one that the kind does not have, or a value that is not
+        allowed.
     DataError
         For groups that do not fit the rows.
     """
+    if cov_kwds is not None and not isinstance(cov_kwds, Mapping):
+        raise SpecificationError(
+            f"{caller}: cov_kwds must be a mapping of options to values; got {cov_kwds!r}. "
+            "For example {'maxlags': 4}."
+        )
     given = dict(cov_kwds or {})
     allowed = _OPTIONS.get(cov_type, ())
     for key in given:

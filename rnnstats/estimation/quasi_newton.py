@@ -16,6 +16,7 @@ import math
 
 import numpy as np
 
+from rnnstats.estimation.ascent import updated_inverse
 from rnnstats.estimation.convergence import FloatArray
 from rnnstats.estimation.trust_region import CANCELLATION, Climb, Problem, evaluate, unit_scale
 
@@ -66,7 +67,8 @@ def stride(problem: Problem, state: Climb, limit: int) -> Climb:
             state.status = "stalled"
             return state
         cap = max(FIRST, 2.0 * share * math.sqrt(slope))
-        inverse = _updated(inverse, share * direction, before - state.score)
+        bend = before - state.score
+        inverse = updated_inverse(inverse, share * direction, bend, share * share * slope)
     return state
 
 
@@ -92,17 +94,6 @@ def _searched(
         # where the parabola through the two values and the first slope has its top
         share *= min(max(0.5 * promised / (promised - gain), 0.1), 0.5)
     return 0.0
-
-
-def _updated(inverse: FloatArray, step: FloatArray, bend: FloatArray) -> FloatArray:
-    """BFGS update of the inverse curvature; skipped where the step saw none."""
-    seen = float(step @ bend)
-    pushed = inverse @ bend
-    if not seen > 1e-10 * math.sqrt(float(step @ step) * float(bend @ bend)):
-        return inverse
-    cross = np.multiply.outer(step, pushed / seen)
-    square = np.multiply.outer(step, step * ((1.0 + float(bend @ pushed) / seen) / seen))
-    return inverse + square - cross - cross.T
 
 
 def _first_inverse(problem: Problem, state: Climb) -> FloatArray:

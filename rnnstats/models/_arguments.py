@@ -17,7 +17,6 @@ from rnnstats.parameters.cells import CellTable
 __all__ = [
     "covariance_check",
     "input_rows",
-    "jobs",
     "kronecker_indices",
     "number_of_states",
     "numbers",
@@ -95,16 +94,6 @@ def one_line(name: str, form: str, k_states: int, endog: Endog, exog: Exog | Non
     inputs = "" if exog is None else f"; inputs: {', '.join(exog.names)}"
     outputs = f"outputs: {', '.join(endog.names)}{inputs}"
     return f"{name}({form}, {states}, {outputs}; {endog.nobs} rows)"
-
-
-def jobs(value: object, caller: str) -> int:
-    """Check ``n_jobs``."""
-    number = check_int(value, name="n_jobs", caller=caller, minimum=-1)
-    if number == 0:
-        raise SpecificationError(
-            f"{caller}: n_jobs must be at least 1, or -1 for all processors; got 0. Use 1."
-        )
-    return number
 
 
 def input_rows(value: object, exog: Exog | None, rows: int, caller: str) -> FloatArray | None:

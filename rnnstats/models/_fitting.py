@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -71,7 +72,7 @@ def by_name(params: pd.Series, names: tuple[str, ...], caller: str) -> FloatArra
         near = difflib.get_close_matches(missing[0], extra, n=1) if missing else []
         hint = f" Is {near[0]!r} meant?" if near else ""
         raise SpecificationError(
-            f"{caller}: a Series of params must be labelled with param_names; "
+            f"{caller}: params by name must be labelled with param_names; "
             f"got {missing[0] + ' missing' if missing else extra[0] + ' too many'}.{hint} "
             "Give an array to go by position."
         )
@@ -83,6 +84,8 @@ def natural_vector(params: object, names: tuple[str, ...], caller: str) -> Float
     k = len(names)
     if type(params) is np.ndarray and params.dtype == np.float64 and params.shape == (k,):
         return params
+    if isinstance(params, Mapping):
+        params = pd.Series(dict(params), dtype=object)
     if isinstance(params, pd.Series) and not isinstance(params.index, pd.RangeIndex):
         params = by_name(params, names, caller)
     theta = numbers(params, name="params", caller=caller)

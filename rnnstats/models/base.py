@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats._checks import check_bool, check_generator, check_int, check_literal, warn
+from rnnstats._checks import check_bool, check_generator, check_int, check_jobs, check_literal, warn
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.convergence import Convergence, Outcome
@@ -20,7 +20,7 @@ from rnnstats.estimation.covariance import COV_TYPES
 from rnnstats.estimation.differences import hessian_from_score
 from rnnstats.estimation.hac import check_cov_kwds
 from rnnstats.estimation.optimize import METHODS, Method, assess, maximize
-from rnnstats.models._arguments import jobs, restrictions
+from rnnstats.models._arguments import restrictions
 from rnnstats.models._fitting import (
     PsiObjective,
     StartPoint,
@@ -157,7 +157,7 @@ class LikelihoodModel(ABC):
 
         Parameters
         ----------
-        params : array_like, shape (K,), or Series by name
+        params : array_like, shape (K,), or Series or mapping by name
             All natural parameters, in the order of ``param_names``.
 
         Returns
@@ -374,12 +374,12 @@ class LikelihoodModel(ABC):
         check_cov_kwds(cov_type, cov_kwds, self.endog.index, caller=caller)
         check_int(maxiter, name="maxiter", caller=caller, minimum=1)
         check_bool(progress, name="progress", caller=caller)
-        n_jobs = jobs(n_jobs, caller)
+        n_jobs = check_jobs(n_jobs, caller=caller)
         if n_starts is not None:
             check_int(n_starts, name="n_starts", caller=caller, minimum=1)
-        self._check_estimable()
         if self.layout.k_free == 0:
             return self._make_results(self.layout.base.copy(), cov_type, None, cov_kwds)
+        self._check_estimable()
         closed = self._closed_form() if method == "auto" and start_params is None else None
         if closed is not None and n_starts is None:
             outcome = assess(
@@ -418,8 +418,10 @@ class LikelihoodModel(ABC):
     # --- inside -------------------------------------------------------------------------------
 
     def _finish(self, outcome: Outcome, cov_type: str, cov_kwds: Mapping[str, Any] | None) -> Any:
-        if not outcome.convergence.converged:
-            warn(f"{self.name}.fit: {outcome.convergence.message}", ConvergenceWarning)
+        record = outcome.convergence
+        if not record.converged:
+            words = "; ".join([record.message, *record.boundary])
+            warn(f"{self.name}.fit: {words}", ConvergenceWarning)
         theta = self.layout.expand(self.transform.to_natural(outcome.psi))
         theta = self._normalised(theta)
         return self._make_results(theta, cov_type, outcome.convergence, cov_kwds)

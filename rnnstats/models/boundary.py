@@ -65,9 +65,10 @@ def boundary_words(
         if near.size:
             words.append(f"a moving average root (of W_h - K V) has modulus {near[0]:.4f}")
         if closed.max() > 2.0 - NEAR_BORDER:
+            way = ", errors do not forget the start; use initial='stationary'"
             words.append(
                 f"a moving average root (of W_h - K V) has modulus {closed.max():.4f}: not "
-                "invertible, errors do not forget the start; use initial='stationary'"
+                f"invertible{way if table.first_step == 'noiseless' else ''}"
             )
         words += cancellation_words(a, c, k, table.array(full, "obs_cov"), len(y))
         words += _errorless(table.array(full, "obs_cov"), y, outputs)

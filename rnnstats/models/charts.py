@@ -13,7 +13,7 @@ the likelihood is the same in both.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Protocol, cast
@@ -33,11 +33,12 @@ from rnnstats.estimation.quasi_newton import stride
 from rnnstats.estimation.trust_region import Climb, Problem, begin, climb
 from rnnstats.kernels import kalman
 from rnnstats.models.forms import Form
+from rnnstats.models.wall import forgets_not
 from rnnstats.parameters.cells import CellTable
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Block, Transform
 
-__all__ = ["Atlas", "Charts", "Climbed", "Invertible", "climb_all"]
+__all__ = ["Atlas", "Chart", "Charts", "Climbed", "climb_all"]
 
 FloatArray = NDArray[np.float64]
 DYNAMIC = frozenset({"W_h", "V", "K", "ar", "ma"})
@@ -45,7 +46,6 @@ DYNAMIC = frozenset({"W_h", "V", "K", "ar", "ma"})
 SCREEN = 15
 ROUND = 40
 SAME_BASIN_LLF = 1e-3
-OUTSIDE = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,16 +172,20 @@ class Chart:
             start = np.where(np.any(self.basis[inside] != 0.0, axis=0), moved, start)
         self.start = self.transform.to_unconstrained(start)
 
-    def _full(self, psi: FloatArray) -> FloatArray:
+    def cells(self, psi: FloatArray) -> FloatArray:
         """All cells of the template; far out they overflow, quietly."""
         with np.errstate(over="ignore", invalid="ignore"):
             full: FloatArray = self.base + self.basis @ self.transform.to_natural(psi)
         return full
 
+    def pull_cells(self, psi: FloatArray, slopes: FloatArray) -> FloatArray:
+        """Gradient in the chart from the gradient in the cells."""
+        return self.transform.pull(psi, self.basis.T @ slopes)
+
     def objective(self, psi: FloatArray) -> tuple[float, FloatArray]:
         """Log-likelihood and gradient in the chart; -inf and NaN where inadmissible."""
         table, atlas = self.atlas.table, self.atlas
-        full = self._full(psi)
+        full = self.cells(psi)
         if not np.isfinite(full).all() or (atlas.invertible and forgets_not(table, full)):
             return -math.inf, np.full(len(psi), np.nan)
         try:
@@ -199,7 +203,7 @@ class Chart:
     def information(self, psi: FloatArray) -> FloatArray:
         """Expected information in the chart."""
         table, atlas = self.atlas.table, self.atlas
-        full = self._full(psi)
+        full = self.cells(psi)
         directions = (self.basis @ self.transform.jacobian(psi)).T
         system = table.system_from(full, atlas.x_obs, atlas.x_state)
         tangents = table.tangents_along(directions, atlas.x_obs, atlas.x_state)
@@ -230,12 +234,6 @@ class Chart:
             }
         )
         return np.where(self.atlas.turning, dynamics, theta)
-
-
-def forgets_not(table: CellTable, full: FloatArray) -> bool:
-    """Whether a moving average root lies outside the circle: the errors grow from their start."""
-    a, c, k = (table.array(full, name) for name in ("transition", "design", "selection"))
-    return spectral_radius(a - k @ c) > 1.0 + OUTSIDE
 
 
 def _state_rows(system: Realisation, form: Form) -> FloatArray | None:
@@ -293,27 +291,6 @@ def _kron(left: FloatArray, right: FloatArray) -> FloatArray:
     """Kronecker product of two matrices; numpy.kron's arithmetic without its preparations."""
     product = left[:, None, :, None] * right[None, :, None, :]
     return product.reshape(len(left) * len(right), -1)
-
-
-@dataclass(frozen=True)
-class Invertible:
-    """A log-likelihood in ``psi`` that does not exist where errors grow from their start.
-
-    With ``h_0 = 0`` and ``e_0 = 0`` known, moving average roots outside the circle make errors of
-    size ``root**t`` unless the parameters are tuned to the data to as many digits: such maxima are
-    high, endless to climb, and say nothing about later rows.
-    """
-
-    table: CellTable
-    theta: Callable[[FloatArray], FloatArray]
-    inner: Callable[[FloatArray], tuple[float, FloatArray]]
-
-    def __call__(self, psi: FloatArray) -> tuple[float, FloatArray]:
-        with np.errstate(over="ignore", invalid="ignore"):
-            full = self.table.fill(self.theta(psi))
-        if not np.isfinite(full).all() or forgets_not(self.table, full):
-            return -math.inf, np.full(len(psi), np.nan)
-        return self.inner(psi)
 
 
 class LocalChart(Protocol):

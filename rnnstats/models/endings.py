@@ -16,7 +16,7 @@ from rnnstats.estimation.convergence import Optimum, Outcome
 from rnnstats.estimation.optimize import Method, assess, maximize
 from rnnstats.models.charts import Charts, Climbed
 
-__all__ = ["finished", "first_choice", "normalised", "with_climbs", "within"]
+__all__ = ["finished", "first_choice", "normalised", "with_climbs"]
 
 FloatArray = NDArray[np.float64]
 SAME_LLF = 1e-5
@@ -101,34 +101,6 @@ def first_choice(
         if value >= climbs[i].llf - 1e-6 * (1.0 + abs(climbs[i].llf)):
             break  # those that follow are lower
     return place
-
-
-def within(outcome: Outcome, again: Callable[[FloatArray], Outcome]) -> Outcome:
-    """Where the highest climb ended at a wall, take the highest maximum inside instead.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    again : callable
-        ``psi -> Outcome``: the last climb, from a given point.
-    """
-    rows = [row for row in outcome.convergence.optima if row.converged]
-    if outcome.convergence.converged or not rows:
-        return outcome
-    best = max(rows, key=lambda row: row.llf)
-    found = again(outcome.points[best.start])
-    if not found.convergence.converged:
-        return outcome
-    whole, last = outcome.convergence, found.convergence
-    record = replace(
-        last,
-        iterations=whole.iterations + last.iterations,
-        evaluations=whole.evaluations + last.evaluations,
-        seconds=whole.seconds + last.seconds,
-        n_starts=whole.n_starts,
-        optima=whole.optima,
-    )
-    return replace(found, convergence=record, points=outcome.points)
 
 
 def finished(

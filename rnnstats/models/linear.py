@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from dataclasses import replace
+from functools import cached_property, partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from rnnstats._checks import check_literal
 from rnnstats.data import Endog, Exog
-from rnnstats.errors import DataError, SpecificationError
+from rnnstats.errors import SpecificationError
 from rnnstats.estimation.convergence import Convergence, Outcome
 from rnnstats.estimation.starts.structured import structured_starts
 from rnnstats.estimation.starts.varma import regressed
@@ -34,6 +35,7 @@ from rnnstats.models.forms.varma import coordinates_of
 from rnnstats.models.likelihood import Likelihood, empty_rows
 from rnnstats.models.normal_forms import balanced, signed
 from rnnstats.models.refusals import (
+    refuse_combination,
     refuse_explained,
     refuse_gaps_before_state,
     refuse_sizes,
@@ -41,6 +43,7 @@ from rnnstats.models.refusals import (
 from rnnstats.models.slices import Slices
 from rnnstats.models.state_space import StateSpaceMethods
 from rnnstats.models.units import better_units, factors, in_units_of, restated
+from rnnstats.models.wall import STEPS, Bordered, Invertible, Plain, Wall
 from rnnstats.parameters.cells import CellTable, regressors
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Transform
@@ -284,15 +287,7 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel, FromElsewhere):
             residuals = points.detrended(self._table, self._y, design)[0]
             refuse_explained(self.endog, residuals, self.name)
         complete = self._y[np.isfinite(self._y).all(axis=1)]
-        own_noise = self.form in ("leaky", "factor", "structured")
-        if own_noise or self.k_endog == 1 or len(complete) <= self.k_endog:
-            return
-        involved = points.combination(complete, self.endog.names)
-        if involved:
-            raise DataError(
-                f"{self.name}: outputs must not be linear combinations of each other, else the "
-                f"likelihood has no bound; got one of {', '.join(involved)}. Leave one out."
-            )
+        refuse_combination(self._form, complete, self.endog.names, self.name)
 
     @cached_property
     def _in_units(self) -> tuple[LinearRNN, FloatArray] | None:
@@ -383,16 +378,8 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel, FromElsewhere):
         atlas = self._atlas()
         walled = self.form == "innovations" and self.initial == "known"
         if atlas is None:
-            search = super()._search
-            found = search(points, method, maxiter, progress, n_jobs)
-            if not walled:
-                return found
-            return endings.within(
-                found,
-                lambda psi: search(
-                    [StartPoint("", self._theta_at(psi))], method, maxiter, progress, 1
-                ),
-            )
+            found = super()._search(points, method, maxiter, progress, n_jobs)
+            return self._wall(maxiter, None).after_search(found) if walled else found
         began = time.perf_counter()
         starts = [(point.label, point.theta, self._value(point.theta)) for point in points]
         climbs, stopped = charts.climb_all(
@@ -416,9 +403,12 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel, FromElsewhere):
         )
         end = [StartPoint(climbs[best].label, climbs[best].theta)]
         outcome: Outcome | None = None
+        if walled and not stopped:
+            wall = self._wall(maxiter, atlas)
+            outcome, climbs, best = wall.after_climbs(climbs, best)
         if isinstance(atlas, Slices):
             outcome = atlas.assess(end[0].theta, self._psi_boundary)
-        elif not stopped:
+        elif outcome is None and not stopped:
             outcome = endings.finished(
                 atlas, end[0].theta, self._psi, self._psi_boundary, method, maxiter
             )
@@ -443,7 +433,14 @@ class LinearRNN(StateSpaceMethods, LikelihoodModel, FromElsewhere):
         plain = super()._objective()
         if self.form != "innovations" or self.initial != "known":
             return plain
-        return charts.Invertible(self._table, self._theta_at, plain)
+        return Invertible(self._table, self._theta_at, plain)
+
+    def _wall(self, maxiter: int, atlas: charts.Charts | None) -> Wall:
+        """Border of invertibility, in charts where there are some."""
+        chart: Callable[[FloatArray], Bordered] = partial(Plain, self, self._table)
+        if isinstance(atlas, charts.Atlas):  # the barrier is the wall there
+            chart = replace(atlas, invertible=False).chart
+        return Wall(self, self._table, chart, min(maxiter, STEPS))
 
     def _bound(self) -> set[str]:
         """Groups of the parameters that restrictions name."""

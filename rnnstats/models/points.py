@@ -31,7 +31,6 @@ from rnnstats.parameters.layout import Layout
 __all__ = [
     "calmer",
     "candidates",
-    "combination",
     "detrended",
     "invertible",
     "linear_step",
@@ -41,6 +40,7 @@ __all__ = [
 ]
 
 FloatArray = NDArray[np.float64]
+
 _LINEAR = frozenset({"W_x", "D", "b_h", "b_y", "b_y_trend", "initial_mean"})
 _DYNAMIC = frozenset({"W_h", "K"})
 
@@ -98,16 +98,6 @@ def candidates(
     if form.name == "free":
         return free_starts(systems[: 2 * number], z.var(axis=0))
     return systems
-
-
-def combination(y: FloatArray, names: tuple[str, ...]) -> tuple[str, ...]:
-    """Names of columns of complete data that add up to a constant, or nothing."""
-    spread = (y - y.mean(axis=0)) / y.std(axis=0).clip(1e-300)
-    _, size, right = np.linalg.svd(spread, full_matrices=False)
-    if size[-1] > 1e-9 * size[0]:
-        return ()
-    weights = zip(names, right[-1], strict=True)
-    return tuple(name for name, weight in weights if abs(float(weight)) > 1e-6)
 
 
 def linear_step(

@@ -10,11 +10,17 @@ from rnnstats.errors import DataError
 from rnnstats.models.forms import Form
 from rnnstats.parameters.layout import Layout
 
-__all__ = ["refuse_explained", "refuse_gaps_before_state", "refuse_sizes"]
+__all__ = [
+    "refuse_combination",
+    "refuse_explained",
+    "refuse_gaps_before_state",
+    "refuse_sizes",
+]
 
 FloatArray = NDArray[np.float64]
 SMALLEST, LARGEST = 1e-30, 1e30
 EXPLAINED = 1e-20
+SAME_DIGITS = 1e-7
 
 
 def refuse_sizes(endog: Endog, caller: str) -> None:
@@ -26,6 +32,38 @@ def refuse_sizes(endog: Endog, caller: str) -> None:
                 f"{caller}: a series must have values between {SMALLEST:g} and {LARGEST:g} in "
                 f"size; got {size:g} in column {name!r}. Give it in other units."
             )
+
+
+def refuse_combination(
+    form: Form, complete: FloatArray, names: tuple[str, ...], caller: str
+) -> None:
+    """Refuse outputs that add up to a constant, to seven digits.
+
+    The covariance of the errors then has an eigenvalue of 1e-14 of another, which its factor does
+    not resolve. With noise of their own in each output (leaky, factor) the likelihood has no bound
+    where the states can follow all outputs involved without it.
+
+    Parameters
+    ----------
+    form : Form
+    complete : ndarray, shape (rows, k_endog)
+        Rows without a gap.
+    names : tuple of str
+    caller : str
+    """
+    if form.name == "structured" or len(names) == 1 or len(complete) <= len(names):
+        return
+    spread = (complete - complete.mean(axis=0)) / complete.std(axis=0).clip(1e-300)
+    _, size, right = np.linalg.svd(spread, full_matrices=False)
+    if size[-1] > SAME_DIGITS * size[0]:
+        return
+    involved = [n for n, weight in zip(names, right[-1], strict=True) if abs(weight) > 1e-6]
+    if form.name in ("leaky", "factor") and len(involved) > form.table.k_states + 1:
+        return
+    raise DataError(
+        f"{caller}: outputs must not be linear combinations of each other to 7 digits, else the "
+        f"likelihood has no bound; got one of {', '.join(involved)}. Leave one out."
+    )
 
 
 def refuse_explained(endog: Endog, residuals: FloatArray, caller: str) -> None:

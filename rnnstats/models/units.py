@@ -27,7 +27,7 @@ SMALLEST, LARGEST, APART = 1e-4, 1e6, 1e3
 # Forms whose parameters scale with the outputs; noise of state and output in units of the output,
 # or the state and its noise without a unit.
 WITH_OUTPUTS = frozenset({"innovations", "observed"})
-WITHOUT_UNITS = frozenset({"leaky", "factor"})
+WITHOUT_UNITS = frozenset({"leaky", "factor", "free"})
 
 
 def better_units(form: Form, layout: Layout, endog: Endog) -> FloatArray | None:

@@ -16,12 +16,12 @@ from rnnstats._checks import (
     check_float,
     check_generator,
     check_int,
+    check_jobs,
     check_literal,
     warn,
 )
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
-from rnnstats.models._arguments import jobs
 from rnnstats.models.linear import LinearRNN
 from rnnstats.selection.candidates import Fitted, Order, compositions, fit_all
 from rnnstats.selection.notes import model_of, notes
@@ -335,7 +335,7 @@ def select_order(
         n_starts=n_starts,
         maxiter=check_int(maxiter, name="maxiter", caller=CALLER, minimum=1),
         seed=int(generator.integers(2**32)),
-        n_jobs=jobs(n_jobs, CALLER),
+        n_jobs=check_jobs(n_jobs, caller=CALLER),
         progress=progress,
     )
     selection = OrderSelection(fitted, windows, criterion, alpha, interrupted)
@@ -362,11 +362,17 @@ def _largest(max_states: object, build: _Builder) -> int:
     step = p if build.settings["form"] == "observed" else 1
     if max_states is not None:
         number = check_int(max_states, name="max_states", caller=CALLER, minimum=1)
+        if number >= build.endog.nobs_observed:
+            raise DataError(
+                f"{CALLER}: there must be more observed values than parameters, and than states; "
+                f"got {build.endog.nobs_observed} values and max_states={number}. Leave max_states "
+                "out for what the data can bear."
+            )
         if number % step:
             raise SpecificationError(
                 f"{CALLER}: max_states must be a multiple of the number of outputs ({p}) in the "
                 f"observed form (lags times outputs); got {number}. "
-                f"Use {number - number % step or step} or {number - number % step + step}."
+                f"Use {p * max(number // p, 1)} or {p * (number // p + 1 + (number < p))}."
             )
         return number
     wanted = 4 * step if build.settings["form"] == "observed" else min(max(4, 2 * p), 10)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from rnnstats.estimation.ascent import ascend
 
@@ -53,3 +54,24 @@ def test_what_cannot_be_climbed_is_said():
     found = ascend(wrong_slope, np.zeros(1), np.eye(1))
     assert not found.converged
     assert found.psi[0] == 0.0
+
+
+@pytest.mark.parametrize("size", [1e-9, 1e9])
+def test_units_of_the_coordinates_do_not_matter(size):
+    """The updates see curvature in far units, too: the same climb, evaluation by evaluation."""
+    scale = np.array([1.0, size])
+
+    def valley(x):
+        a, b = 1.0 - x[0], x[1] - x[0] ** 2
+        return -(a**2) - 100.0 * b**2, np.array([2 * a + 400.0 * b * x[0], -200.0 * b])
+
+    def turned(x):
+        value, slope = valley(x / scale)
+        return value, slope / scale
+
+    start, cov = np.array([-1.2, 1.0]), np.diag([0.5, 0.01])
+    plain = ascend(valley, start, cov, tol=1e-8)
+    far = ascend(turned, start * scale, cov * np.outer(scale, scale), tol=1e-8)
+    assert far.converged
+    assert abs(far.evaluations - plain.evaluations) <= 2  # rounding near the top
+    np.testing.assert_allclose(far.psi / scale, plain.psi, rtol=1e-6)

@@ -306,3 +306,16 @@ def test_numbers_do_not_depend_on_the_number_of_processes() -> None:
     model = models()["factors"]
     one, two = (model.fit(method="em", n_starts=3, n_jobs=n) for n in (1, 2))
     np.testing.assert_array_equal(one.params, two.params)
+
+
+def test_the_end_of_a_climb_is_one_for_the_record_too() -> None:
+    """Where the expected information and the Hessian differ, the climb ends by the stricter."""
+    rng = np.random.default_rng(0)
+    h, x = np.zeros((150, 2)), rng.standard_normal((150, 1))
+    for t in range(1, 150):
+        h[t] = np.array([[0.8, 0.1], [-0.2, 0.5]]) @ h[t - 1] + rng.standard_normal(2)
+    loadings = np.array([[1.0, 0.0], [0.5, 0.8], [0.3, -0.6]])
+    y = h @ loadings.T + 0.7 * rng.standard_normal((150, 3)) + 3.0 + x
+    y[5:9, 0] = y[30] = np.nan
+    results = LinearRNN(y, x, form="factor", k_states=1).fit(method="em")
+    assert results.convergence.converged

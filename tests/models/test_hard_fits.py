@@ -11,6 +11,7 @@ import pytest
 
 from rnnstats import LinearRNN, datasets
 from rnnstats.errors import ConvergenceWarning, DataError
+from rnnstats.results.linear import LinearResults
 
 FloatArray = np.ndarray
 
@@ -168,6 +169,14 @@ REFUSED: dict[str, tuple[Callable[[], LinearRNN], str]] = {
         lambda: LinearRNN(pair()[:, [0, 0]]),
         "not be linear combinations.*y1, y2.*Leave one out",
     ),
+    "two series that differ in the eighth digit": (
+        lambda: LinearRNN(pair()[:, [0, 0]] + 3e-8 * pair()),
+        "not be linear combinations .* to 7 digits.*y1, y2.*Leave one out",
+    ),
+    "identical series with noise of their own": (
+        lambda: LinearRNN(pair()[:, [0, 0]], form="leaky", k_states=1),
+        "not be linear combinations.*y1, y2.*Leave one out",
+    ),
     "a sum of the others": (
         lambda: LinearRNN(np.column_stack([pair(), pair().sum(axis=1)])),
         "not be linear combinations.*y1, y2, y3",
@@ -232,3 +241,53 @@ def test_gaps_at_a_diffuse_start_are_fine_where_nothing_can_vanish() -> None:
     held = {"W_h[h1,h1]": 1.0, "W_h[h1,h2]": 0.0, "W_h[h2,h1]": 0.0, "W_h[h2,h2]": 1.0}
     results = LinearRNN(two, trend="n", initial="diffuse", fixed=held).fit(cov_type="none")
     assert np.isfinite(results.llf)
+
+
+def test_a_fit_without_a_maximum_says_why() -> None:
+    """Seven rows that 13 parameters follow exactly: the warning names what to change."""
+    y = np.column_stack([arma(0.5, 0.3, 7, 1), arma(0.2, 0.1, 7, 7)])
+    with pytest.warns(ConvergenceWarning, match=r"nearly singular.*use fewer states"):
+        results = LinearRNN(y).fit(cov_type="none")
+    assert not results.convergence.converged
+
+
+def test_a_sum_that_too_few_factors_can_follow_is_no_reason_to_refuse() -> None:
+    y = np.column_stack([pair(), pair().sum(axis=1)])
+    results = LinearRNN(y, form="factor", k_states=1).fit(cov_type="none")
+    assert results.convergence.converged
+    with pytest.raises(DataError, match="y1, y2, y3"):
+        LinearRNN(y, form="factor", k_states=2).fit()
+
+
+@pytest.mark.parametrize("units", [[1e-12, 1e-12], [1e8, 1e-8]])
+def test_free_form_in_other_units(units: list[float]) -> None:
+    plain = LinearRNN(pair(), form="free", k_states=1).fit(cov_type="none")
+    other = LinearRNN(pair() * units, form="free", k_states=1).fit(cov_type="none")
+    assert other.convergence.converged
+    # the likelihood is flat in the coordinates of the state: 1e-6 is what fits are good to
+    assert other.llf == pytest.approx(plain.llf - 200.0 * np.log(units).sum(), abs=1e-6)
+
+
+def test_local_level_of_a_straight_line() -> None:
+    """All differences are one: the variance of the level is one, that of the noise zero."""
+    structure = {"W_h": 1, "V": 1, "state_cov": "q", "obs_cov": "r"}
+    model = LinearRNN(np.arange(30.0), form="structured", initial="diffuse", structure=structure)
+    results = model.fit(cov_type="none")
+    assert results.params["q"] == pytest.approx(1.0, rel=1e-4)
+    assert results.llf == pytest.approx(-15.0 * np.log(2.0 * np.pi) - 14.5, abs=1e-6)
+
+
+def test_singular_errors_do_not_break_the_summary() -> None:
+    """Two states' worth of noise in three outputs, as tables may say it."""
+    structure = {
+        "W_h": [[0.5, 0], [0, 0.2]],
+        "V": [[1, 0], [0, 1], [1, 1]],
+        "state_cov": "identity",
+        "obs_cov": [[1e-18, 0, 0], [0, 1e-18, 0], [0, 0, 1e-18]],
+        "b_y": ["m1", 0, 0],
+    }
+    y = np.column_stack([pair(), pair().sum(axis=1)])
+    model = LinearRNN(y, form="structured", structure=structure)
+    results = LinearResults.from_fit(model, np.zeros(1), cov_type="none")
+    assert results.standardized_resid.isna().all(axis=None)
+    assert "Linear RNN" in results.summary().as_text()

@@ -416,6 +416,17 @@ def test_a_model_in_numbers_has_results() -> None:
     assert "1" in str(results.memory().summary())
 
 
+@pytest.mark.parametrize("y", [np.zeros(50), np.ones(1), np.ones(2)])
+def test_without_free_parameters_any_data_do(y: Any) -> None:
+    """Such as a constant: nothing is estimated, the mapping is that of the numbers given."""
+    built = model(y, W_h=0.8, V=1, state_cov=0.5, obs_cov=1.5)
+    results = built.fit()
+    assert results.llf == built.loglike([])
+    assert results.to_varma().ma.item() == pytest.approx(-0.5114530724097428, rel=1e-12)
+    assert "Log Likelihood" in str(results.summary())
+    assert len(results.test_heteroskedasticity()) == 1
+
+
 def test_default_starts_find_a_trend_and_a_cycle() -> None:
     """Two series share both; other maxima take a walk for the cycle."""
     rng = np.random.default_rng(7)

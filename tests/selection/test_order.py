@@ -248,6 +248,7 @@ def test_processes_do_not_change_numbers():
         ({"form": "leaky", "kronecker": True}, "kronecker belongs to"),
         ({"max_states": 0}, "max_states must be at least 1"),
         ({"form": "observed", "max_states": 3}, "Use 2 or 4"),
+        ({"form": "observed", "max_states": 1}, "Use 2 or 4"),
         ({"alpha": 1.5}, "alpha must lie strictly between"),
         ({"n_jobs": 0}, "n_jobs must be at least 1"),
     ],
@@ -256,6 +257,13 @@ def test_refusals(options, words):
     y = np.random.default_rng(0).standard_normal((50, 2))
     with pytest.raises(SpecificationError, match=words):
         select_order(y, **options)
+
+
+@pytest.mark.parametrize("states", [12, 1000])
+def test_more_states_than_values(states):
+    y = np.random.default_rng(0).standard_normal(12)
+    with pytest.raises(DataError, match=f"12 values and max_states={states}"):
+        select_order(y, max_states=states)
 
 
 def test_too_little_data():

@@ -154,6 +154,7 @@ def expectation_maximisation(
             if gtol < decrement < NEAR and walk.steps < maxiter:
                 walk.scoring()
                 decrement = walk.decrement()
+                gain = walk.llf[-1] - before
             if decrement <= gtol:
                 break
     if not math.isfinite(decrement) or decrement > gtol:

@@ -22,6 +22,7 @@ import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
+from rnnstats.equivalence.moments import impulse_responses
 from rnnstats.equivalence.realisation import (
     Realisation,
     clip_roots,
@@ -93,13 +94,7 @@ class Autoregression:
 
     def responses(self, steps: int) -> FloatArray:
         """Impulse responses at leads 1 .. steps, shape (steps, p, p)."""
-        p = self.sigma.shape[0]
-        psi = np.zeros((steps + 1, p, p))
-        psi[0] = np.eye(p)
-        for s in range(1, steps + 1):
-            for lag in range(1, min(s, self.order) + 1):
-                psi[s] += self.coefficients[lag - 1] @ psi[s - lag]
-        return psi[1:]
+        return impulse_responses(self.coefficients, (), steps)[1:]
 
 
 def prepare(y: FloatArray, x: FloatArray | None) -> tuple[FloatArray, FloatArray]:

@@ -155,6 +155,8 @@ def _sets(grid: _Grid, n: int, rng: np.random.Generator) -> IntArray:
     p, pairs = len(grid.own), (len(grid.roots) - grid.real) // 2
     cap = max(40, int(SETS * min(3.0, SIZE / (n * p))))
     kinds = [k for k in range(n // 2 + 1) if n - 2 * k <= grid.real and k <= pairs]
+    if not kinds:  # more states than the grid has roots
+        return np.zeros((0, n), dtype=np.intp)
     total = sum(math.comb(pairs, k) * math.comb(grid.real, n - 2 * k) for k in kinds)
     if total <= cap:
         sets = np.array(
@@ -227,10 +229,12 @@ def _exchanged(grid: _Grid, start: IntArray, pool: _Pool, budget: int) -> None:
             offers = np.setdiff1d(np.arange(grid.real, len(grid.roots), 2), best)
             trial = np.repeat(best[None], len(offers), axis=0)
             trial[:, j], trial[:, j + 1] = offers, offers + 1
+        still += 1
+        if not len(offers):  # the set has all there are
+            continue
         budget -= len(offers)
         heights = pool.add(trial)
         top = int(np.argmax(heights))
-        still += 1
         if heights[top] > height + 1e-9 * abs(height):
             best, height, still = trial[top], float(heights[top]), 0
 

@@ -24,6 +24,9 @@ from rnnstats.parameters.layout import Layout
 __all__ = ["Moments", "Use", "moments_of", "structured_starts", "uses_of"]
 
 FloatArray = NDArray[np.float64]
+# A straight line has neither residuals nor changing steps, and a likelihood all the same: moments
+# are at least this share of the variance.
+SHARE = 1e-6
 GRID = ((0.5, 0.5), (0.8, 0.9), (0.2, 0.9), (0.8, 0.2), (0.2, 0.2), (0.5, -0.3), (0.95, 0.7))
 
 
@@ -83,18 +86,19 @@ def moments_of(y: FloatArray) -> Moments:
     nobs, p = y.shape
     time = np.arange(nobs, dtype=np.float64)
     z = np.full_like(y, np.nan)
-    level, change, first = np.ones(p), np.ones(p), np.zeros(p)
+    level, change, first, spread = np.ones(p), np.ones(p), np.zeros(p), np.zeros(p)
     for i in range(p):
         seen = np.flatnonzero(np.isfinite(y[:, i]))
         first[i] = y[seen[0], i] if len(seen) else 0.0
         if len(seen) < 3:
             continue
+        spread[i] = float(np.var(y[seen, i]))
         line = np.column_stack([np.ones(len(seen)), time[seen]])
         z[seen, i] = y[seen, i] - line @ np.linalg.lstsq(line, y[seen, i], rcond=None)[0]
         level[i] = float(np.mean(z[seen, i] ** 2))
         steps = np.diff(y[seen, i]) / np.sqrt(np.diff(seen))
         change[i] = float(np.var(steps))
-    floor = np.maximum(1e-12 * first**2, 1e-300)
+    floor = np.maximum(np.maximum(1e-12 * first**2, SHARE * spread), 1e-300)
     filled = np.where(np.isfinite(z), z, 0.0) / np.sqrt(np.maximum(level, floor))
     correlation = filled.T @ filled / nobs
     return Moments(np.maximum(level, floor), np.maximum(change, floor), correlation, first)

@@ -39,7 +39,7 @@ class FromElsewhere:
         ----------
         ar : array_like, shape (q, k, k), or VARMA
             Lag 1 first; (q,) for one output, (k, k) for one lag, empty for none. A VARMA value
-            brings everything up to ``exog_coefs`` with it.
+            brings everything up to ``exog_coefs`` with it; columns with its names go by name.
         ma : array_like, shape (r, k, k), optional
         sigma_u : array_like, shape (k, k)
             Covariance of the errors, positive definite.

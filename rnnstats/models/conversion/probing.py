@@ -1,6 +1,7 @@
 """Tables of a structured model from a state space whose matrices can be evaluated.
 
-Each parameter is moved alone by one and two units. A cell that follows exactly one parameter, with
+Each parameter is moved alone by one and two units (powers of two of its own size where that is
+larger). A cell that follows exactly one parameter, with
 slope plus or minus one and nothing added, is that parameter; a cell that no parameter moves is a
 number; and a cell that depends on parameters in any other way becomes the number it has at the
 estimates, and the parameters are reported as held.
@@ -23,6 +24,8 @@ FloatArray = NDArray[np.float64]
 ObjectArray = NDArray[np.object_]
 MATRICES = ("design", "transition", "selection", "obs_cov", "state_cov")
 TOL = 1e-9
+# A change of an intercept below this share of it is rounding.
+ROUNDING = 1e-13
 
 
 @dataclass
@@ -45,14 +48,14 @@ class Inputs:
     def name_of(self, profile: FloatArray, stem: str, *, shifted: bool) -> str:
         """Name of the column with these values; a new one where there is none."""
         for name, values in self.columns.items():
-            if np.allclose(values, profile, rtol=TOL, atol=TOL):
+            if _alike(values, profile):
                 return name
         name = stem
         if self.known is not None:
             for label in self.known.columns:
                 values = self.known[label].to_numpy()
                 after = values[1:] if shifted else values
-                if np.allclose(after, profile[len(profile) - len(after) :], rtol=TOL, atol=TOL):
+                if _alike(after, profile[len(profile) - len(after) :]):
                     name = str(label)
                     break
         while name in self.columns:
@@ -63,6 +66,12 @@ class Inputs:
     def frame(self) -> pd.DataFrame | None:
         """All columns, or None."""
         return pd.DataFrame(self.columns, index=self.index) if self.columns else None
+
+
+def _alike(values: FloatArray, profile: FloatArray) -> bool:
+    """Whether two columns are the same but for rounding, in units of their own."""
+    size = float(np.abs(profile).max(initial=0.0))
+    return bool(np.allclose(values, profile, rtol=TOL, atol=TOL * size))
 
 
 @dataclass(frozen=True)
@@ -116,17 +125,23 @@ class Probe:
 
 @dataclass(frozen=True)
 class _Moves:
-    """How an array follows each parameter: slope and curvature, shape (K, *array)."""
+    """How an array follows each parameter, moved by its step.
+
+    ``slope`` is the change by one step over the step, ``bend`` the second difference; both have
+    shape (K, *array), ``steps`` (K,).
+    """
 
     base: FloatArray
     slope: FloatArray
     bend: FloatArray
     params: FloatArray
+    steps: FloatArray
 
     @property
     def moved(self) -> NDArray[np.bool_]:
-        size = 1.0 + np.abs(self.base)
-        return (np.abs(self.slope) > TOL * size) | (np.abs(self.bend) > TOL * size)
+        step = self.steps.reshape(-1, *[1] * self.base.ndim)
+        size = np.minimum(1.0, step) + np.abs(self.base)
+        return (np.abs(self.slope * step) > TOL * size) | (np.abs(self.bend) > TOL * size)
 
 
 def probe(reading: StateSpaceReading) -> Probe:
@@ -161,20 +176,21 @@ def probe(reading: StateSpaceReading) -> Probe:
 def _moves(reading: StateSpaceReading) -> dict[str, _Moves]:
     """Evaluate the matrices with each parameter moved."""
     theta = reading.params
+    steps = np.exp2(np.round(np.log2(np.maximum(np.abs(theta), 1.0))))
     base = _scaled(reading, theta)
-    steps: dict[str, tuple[list[FloatArray], list[FloatArray]]] = {n: ([], []) for n in base}
-    for j in range(len(theta)):
+    moves: dict[str, tuple[list[FloatArray], list[FloatArray]]] = {n: ([], []) for n in base}
+    for j, size in enumerate(steps):
         step = np.zeros(len(theta))
-        step[j] = 1.0
+        step[j] = size
         one, two = _scaled(reading, theta + step), _scaled(reading, theta + 2.0 * step)
         for name, array in base.items():
-            steps[name][0].append(one[name] - array)
-            steps[name][1].append(two[name] - 2.0 * one[name] + array)
+            moves[name][0].append((one[name] - array) / size)
+            moves[name][1].append(two[name] - 2.0 * one[name] + array)
     out = {}
     for name, array in base.items():
         shape = (len(theta), *array.shape)
-        slope, bend = (np.reshape(part, shape) for part in steps[name])
-        out[name] = _Moves(array, slope, bend, theta)
+        slope, bend = (np.reshape(part, shape) for part in moves[name])
+        out[name] = _Moves(array, slope, bend, theta, steps)
     return out
 
 
@@ -214,7 +230,7 @@ def _sign(moves: _Moves, j: int, index: tuple[int, ...]) -> int:
     """1 or -1 where a cell is plus or minus a parameter, else 0."""
     value, slope = moves.base[index], moves.slope[(j, *index)]
     size = 1.0 + abs(value)
-    straight = abs(moves.bend[(j, *index)]) <= TOL * size and abs(abs(slope) - 1.0) <= TOL * size
+    straight = abs(moves.bend[(j, *index)]) <= TOL * size and abs(abs(slope) - 1.0) <= TOL
     if not straight or abs(value - np.sign(slope) * moves.params[j]) > TOL * size:
         return 0
     return int(np.sign(slope))
@@ -277,15 +293,17 @@ def _terms(
     loads: dict[str, ObjectArray] = {}
     rest = base.copy()
     for j, name in enumerate(names):
-        size = 1.0 + np.abs(base).max(initial=0.0)
-        if np.abs(bend[j]).max(initial=0.0) > TOL * size:
+        change = np.abs(slope[j]).max(axis=1, initial=0.0) * moves.steps[j]
+        level = np.abs(base).max(axis=1, initial=0.0)
+        if (np.abs(bend[j]).max(axis=1, initial=0.0) > TOL * np.maximum(change, level)).any():
             held.add(name)
             continue
-        for i in np.flatnonzero(np.abs(slope[j]).max(axis=1, initial=0.0) > TOL):
+        for i in np.flatnonzero(change > ROUNDING * level):
             rest[i] -= theta[j] * slope[j, i]
             values[name] = float(theta[j])
             _place(int(i), name, slope[j, i], constant, trend, loads, inputs, shifted)
-    for i in np.flatnonzero(np.abs(rest).max(axis=1, initial=0.0) > TOL * 1e2):
+    level = np.abs(base).max(axis=1, initial=0.0)
+    for i in np.flatnonzero(np.abs(rest).max(axis=1, initial=0.0) > TOL * 1e2 * level):
         _place_number(int(i), rest[i], constant, loads, inputs, shifted)
     return Terms(constant, trend, loads)
 

@@ -36,6 +36,12 @@ def from_statsmodels(results: object) -> Converted:
             f"VARMAX, DynamicFactor, UnobservedComponents); got {type(results).__name__}. "
             "Give what its fit(), smooth() or filter() returns."
         )
+    unknown = [name for name, x in zip(reading.names, reading.params, strict=True) if x != x]
+    if unknown:
+        raise SpecificationError(
+            f"{CALLER}: results must have a number for every parameter; got nan for "
+            f"{', '.join(unknown)}. Fit again from other start_params."
+        )
     for name, array in reading.arrays().items():
         if name in MATRICES and array.shape[-1] > 1:
             hint = " Regression in the state: use mle_regression=True." if name == "design" else ""

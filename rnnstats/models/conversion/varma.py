@@ -8,15 +8,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats._checks import check_literal, warn
+from rnnstats._checks import by_name, check_literal, is_symmetric, warn
 from rnnstats.data import Endog
 from rnnstats.equivalence.varma import (
     InnovationsSystem,
     coprimeness,
     echelon,
     from_polynomials,
+    input_responses,
     kronecker_indices,
     minimal_realisation,
+    system_responses,
 )
 from rnnstats.errors import ConversionWarning, DataError, SpecificationError
 from rnnstats.models._arguments import numbers
@@ -54,6 +56,7 @@ class _Given(NamedTuple):
     slope: FloatArray | None
     exog: FloatArray | None
     names: tuple[str, ...] | None
+    inputs: tuple[str, ...] | None
 
 
 def from_varma(
@@ -74,18 +77,19 @@ def from_varma(
     check_literal(initial, INITIALS, name="initial", caller=CALLER)
     given = _read(ar, ma, sigma_u, *means, inputs[1])
     p = len(given.sigma_u)
-    data = _data(endog, p, given.names)
-    exog = _exog(inputs[0], given.exog, data.nobs, simulated=endog is None)
+    data = _data(_in_order(endog, given.names, "endog"), p, given.names)
+    columns = _in_order(inputs[0], given.inputs, "exog")
+    exog = _exog(columns, given.exog, data.nobs, simulated=endog is None)
     scale = np.sqrt(np.diag(given.sigma_u))
     if not (isinstance(ar, VARMA) and ar.form == "final"):  # which repeats its roots by intention
         _tell_cancellation(given, scale, data.names)
     lead = np.eye(p)  # says how many outputs there are where there are no lags
-    system = minimal_realisation(
-        from_polynomials(given.ar, given.ma, given.exog, lead), scale=scale
-    )
+    whole = from_polynomials(given.ar, given.ma, given.exog, lead)
+    system = minimal_realisation(whole, scale=scale)
     _check_roots(system, initial)
     terms = mean_terms(given.ar, given.intercept, given.slope, CALLER)
     system, nu = _in_echelon_form(system, scale)
+    _tell_rounding(whole, system, scale)
     enters = _enters(system)
     model = LinearRNN(
         data,
@@ -124,7 +128,7 @@ def _read(
     exog: ArrayLike | None,
 ) -> _Given:
     """Read coefficients, or a value that holds them all."""
-    names = None
+    names = inputs = None
     if isinstance(ar, VARMA):
         extra = {"ma": ma, "sigma_u": sigma_u, "intercept": intercept, "trend_slope": slope}
         twice = [name for name, value in {**extra, "exog_coefs": exog}.items() if value is not None]
@@ -136,6 +140,7 @@ def _read(
         value = ar
         ar, ma, sigma_u = value.ar, value.ma, value.sigma_u
         slope, exog, names = value.trend, value.exog, value.endog_names
+        inputs = value.exog_names
         intercept = value.intercept if value.intercept.any() or slope is not None else None
     if sigma_u is None:
         raise SpecificationError(
@@ -144,7 +149,7 @@ def _read(
         )
     sigma = np.atleast_2d(numbers(sigma_u, name="sigma_u", caller=CALLER))
     p = len(sigma)
-    if sigma.shape != (p, p) or not np.isfinite(sigma).all() or not np.allclose(sigma, sigma.T):
+    if sigma.shape != (p, p) or not is_symmetric(sigma):
         raise SpecificationError(
             f"{CALLER}: sigma_u must be a symmetric matrix of finite numbers; got shape "
             f"{sigma.shape}. Give an array of shape (k, k)."
@@ -165,6 +170,7 @@ def _read(
         _vector(slope, "trend_slope", p),
         None if coefs is None or coefs.shape[2] == 0 else coefs,
         names,
+        inputs,
     )
 
 
@@ -212,6 +218,13 @@ def _vector(value: ArrayLike | None, name: str, p: int) -> FloatArray | None:
             f"{np.shape(value)}."
         )
     return array
+
+
+def _in_order(data: Any, names: tuple[str, ...] | None, what: str) -> Any:
+    """Columns of a table in the order of a value's names, where they have these."""
+    if names is None or not hasattr(data, "columns") or data.shape[1] != len(names):
+        return data
+    return data.iloc[:, by_name(data, names, what=what, caller=CALLER)]
 
 
 def _data(endog: object, p: int, names: tuple[str, ...] | None) -> Endog:
@@ -311,7 +324,9 @@ def mean_terms(
             "trend of the outputs; got a steeper one. Difference the series."
         )
     b0, b1 = found[:p], found[p:]
-    return [b0, b1] if slope is not None or np.abs(b1).max() > 0.0 else [b0]
+    rounding = 1e-10 * (np.abs(at_one) @ np.abs(b0) + np.abs(nu))
+    level = slope is None and (np.abs(at_one @ b0 - nu) <= rounding).all()
+    return [b0] if level else [b0, b1]
 
 
 def _check_roots(system: InnovationsSystem, initial: str) -> None:
@@ -333,6 +348,23 @@ def _tell_cancellation(given: _Given, scale: FloatArray, names: tuple[str, ...])
         warn(
             f"{CALLER}: ar and ma have a common factor: {words}. The model is reduced from "
             f"{report.k_states} to {report.mcmillan_degree} states, with the same likelihood.",
+            ConversionWarning,
+        )
+
+
+def _tell_rounding(whole: InnovationsSystem, system: InnovationsSystem, scale: FloatArray) -> None:
+    """Warn where the coordinates are so badly conditioned that the responses are others."""
+    steps = len(whole.transition) + 10
+    gap = 0.0
+    for responses, units in ((system_responses, scale), (input_responses, np.ones(1))):
+        due, found = (responses(part, steps) / scale[:, None] * units for part in (whole, system))
+        largest = np.abs(due).max(axis=(0, 1), initial=1e-300)
+        gap = max(gap, float((np.abs(found - due) / largest).max(initial=0.0)))
+    if not gap <= 1e-8:
+        warn(
+            f"{CALLER}: the echelon coordinates are badly conditioned here, and rounding moves "
+            f"responses by {gap:.1g} of the largest. Put outputs that inputs move most first, or "
+            "give the model in fewer lags.",
             ConversionWarning,
         )
 

@@ -10,6 +10,7 @@ is full, and the model has ``2 n p + p (p + 1) / 2`` parameters besides trend an
 from __future__ import annotations
 
 from rnnstats._checks import check_literal
+from rnnstats.equivalence.systems import echelon_columns
 from rnnstats.errors import SpecificationError
 from rnnstats.models.forms.parts import (
     builder_for,
@@ -39,30 +40,6 @@ def generic_indices(k_states: int, k_endog: int) -> tuple[int, ...]:
     """
     q, rest = divmod(k_states, k_endog)
     return tuple(q + 1 if i < rest else q for i in range(k_endog))
-
-
-def echelon_columns(kronecker: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
-    """States on which the dependent forecast of each output loads.
-
-    Parameters
-    ----------
-    kronecker : tuple of int
-
-    Returns
-    -------
-    tuple of tuple of int
-        For output i, the places in the state vector (chain by chain) of the chosen forecasts
-        that precede its forecast at lead ``kronecker[i]``.
-    """
-    first = [sum(kronecker[:i]) for i in range(len(kronecker))]
-    rows: list[tuple[int, ...]] = []
-    for i, nu in enumerate(kronecker):
-        columns: list[int] = []
-        for k, other in enumerate(kronecker):
-            reach = min(nu + 1 if k < i else nu, other)
-            columns.extend(first[k] + j for j in range(reach))
-        rows.append(tuple(columns))
-    return tuple(rows)
 
 
 def innovations(request: Request) -> Form:

@@ -63,7 +63,6 @@ __all__ = ["KEYS", "structured"]
 
 ObjectArray = NDArray[np.object_]
 FIRST_STEPS: tuple[FirstStep, ...] = ("noisy", "noiseless", "none")
-START_KEYS = ("initial_mean", "initial_cov", "initial_diffuse", "first_step")
 # in the order of the parameters: table -> where its cells go
 PLACES: Mapping[str, str] = {
     "W_h": "transition",

@@ -119,3 +119,12 @@ def test_many_outputs_use_the_coarse_grid() -> None:
     found = first(z, 8, keep=3)
     assert len(found) == 3
     assert all(np.isfinite(part).all() for system in found for part in system)
+
+
+@pytest.mark.parametrize(("p", "n"), [(1, 11), (1, 19), (1, 200), (7, 7), (7, 9), (7, 60)])
+def test_sets_that_use_up_the_grid(p: int, n: int) -> None:
+    """All real roots in one set leave none to exchange for; with more states there is no set."""
+    z = np.random.default_rng(p).standard_normal((300, p))
+    found = first(z, n, keep=3)
+    assert all(len(system.a) == n and np.isfinite(system.a).all() for system in found)
+    assert bool(found) == (n <= 20)

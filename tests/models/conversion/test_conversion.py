@@ -260,3 +260,63 @@ def test_data_must_fit():
         LinearRNN.from_varma(
             [0.5], [], 1.0, np.arange(20.0), exog=np.ones((20, 2)), exog_coefs=[1.0]
         )
+
+
+def test_a_restricted_constant_makes_no_trend():
+    """Cointegration with the constant in the error correction: no slope but rounding."""
+    rng = np.random.default_rng(0)
+    speed, relation = rng.standard_normal((2, 3, 1))
+    ar = np.eye(3) - 0.5 * speed @ relation.T / (relation.T @ speed)
+    (level,) = mean_terms(ar[None], 0.7 * speed[:, 0], None, "test")
+    np.testing.assert_allclose((np.eye(3) - ar) @ level, 0.7 * speed[:, 0], rtol=1e-12)
+
+
+def test_symmetry_is_judged_in_units_of_the_errors():
+    lopsided = 1e-12 * np.array([[1.0, 0.5], [0.0, 1.0]])
+    with pytest.raises(SpecificationError, match="symmetric"):
+        LinearRNN.from_varma(0.5 * np.eye(2), None, lopsided)
+    with pytest.raises(SpecificationError, match="symmetric"):
+        VARMA(0.5 * np.eye(2), (), lopsided)
+
+
+def test_columns_with_the_names_of_a_value_are_taken_by_name():
+    rng = np.random.default_rng(4)
+    value = VARMA(
+        [[[0.5, 0.1], [0.0, 0.2]]], None, [[1.0, 0.2], [0.2, 3.0]], intercept=[1.0, 5.0],
+        exog=[[2.0, 0.0], [0.0, 1.0]], endog_names=["a", "b"], exog_names=["x", "z"],
+    )  # fmt: skip
+    y = pd.DataFrame(rng.standard_normal((30, 2)), columns=["a", "b"])
+    x = pd.DataFrame(rng.standard_normal((30, 2)), columns=["x", "z"])
+    model, params = LinearRNN.from_varma(value, endog=y, exog=x)
+    turned = LinearRNN.from_varma(value, endog=y[["b", "a"]], exog=x[["z", "x"]])
+    assert turned.model.endog.names == ("a", "b")
+    assert turned.model.loglike(turned.params) == model.loglike(params)
+    theirs, at = value.to_statsmodels(y[["b", "a"]], x[["z", "x"]])
+    assert theirs.loglike(at) == pytest.approx(model.loglike(params), rel=1e-8)
+    renamed = LinearRNN.from_varma(value, endog=y.set_axis(["c", "d"], axis=1), exog=x.to_numpy())
+    assert renamed.model.endog.names == ("c", "d")
+    with pytest.raises(DataError, match="'a' in another place"):
+        LinearRNN.from_varma(value, endog=y.set_axis(["c", "a"], axis=1), exog=x)
+
+
+def test_parameters_by_name_in_a_mapping():
+    model, params = LinearRNN.from_varma([0.5], [0.2], 1.0, np.arange(9.0))
+    assert model.loglike(dict(params)) == model.loglike(params)
+    with pytest.raises(SpecificationError, match=r"K\[h1,y\] missing"):
+        model.loglike({name: 0.1 for name in params.index if name != "K[h1,y]"})
+
+
+def test_badly_conditioned_coordinates_are_said():
+    """Inputs hardly move the first output and are all that moves the others."""
+    rng = np.random.default_rng(4)
+    ar, coefs = 0.4 * rng.standard_normal((1, 3, 3)), rng.standard_normal((3, 3, 2))
+    units = np.array([1e3, 1e-3, 1.0])
+    ar *= units[:, None] / units
+    y, x = rng.standard_normal((30, 3)) * units, rng.standard_normal((30, 2))
+    sigma = np.diag(units**2)
+    with pytest.warns(ConversionWarning, match="badly conditioned"):
+        LinearRNN.from_varma(ar, None, sigma, y, exog=x, exog_coefs=coefs)
+    turn = np.eye(3)[[1, 2, 0]]
+    LinearRNN.from_varma(
+        turn @ ar @ turn.T, None, turn @ sigma @ turn.T, y @ turn.T, exog=x, exog_coefs=turn @ coefs
+    )

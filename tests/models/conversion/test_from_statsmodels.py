@@ -313,6 +313,23 @@ def test_known_starts_are_numbers():
     same(LinearRNN.from_statsmodels(results), results)
 
 
+def test_a_start_with_variances_below_zero_by_rounding():
+    """As where more rows are appended to results whose first rows tell a state."""
+    import statsmodels.api as sm
+
+    model = sm.tsa.SARIMAX(WALK, order=(1, 0, 1))
+    model.ssm.initialize_known(np.array([0.5, 0.2]), np.array([[2.0, 1e-40], [1e-40, -9e-43]]))
+    results = model.smooth([0.6, 0.3, 1.2])
+    same(LinearRNN.from_statsmodels(results), results)
+
+
+def test_a_parameter_without_a_number_is_named():
+    results = smoothed("SARIMAX", WALK, order=(1, 0, 0))
+    results._results.params = np.array([np.nan, 1.0])
+    with pytest.raises(SpecificationError, match=r"got nan for ar\.L1"):
+        LinearRNN.from_statsmodels(results)
+
+
 def test_forecasts_and_states():
     results = smoothed("UnobservedComponents", WALK, level="lltrend", use_exact_diffuse=True)
     converted = LinearRNN.from_statsmodels(results)
@@ -403,3 +420,30 @@ def test_a_start_that_is_not_given_is_refused():
     results.model.ssm.initialization = None
     with pytest.raises(SpecificationError, match="how its state starts"):
         LinearRNN.from_statsmodels(results)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e6, 1e9])
+def test_parameters_in_any_units(unit):
+    """Variances of 1e18 and coefficients of inputs in 1e9 are found beside rates."""
+    values = [unit**2, 0.5 * unit**2, 0.3 * unit**2, 0.4, 0.1, 0.2]
+    inputs = X * unit
+    results = smoothed(
+        "UnobservedComponents", WALK * unit, "llevel", params=values, exog=inputs,
+        autoregressive=1, use_exact_diffuse=True,
+    )  # fmt: skip
+    model, params = LinearRNN.from_statsmodels(results)
+    assert set(params.index) == set(results.model.param_names)
+    assert params[results.model.param_names].tolist() == pytest.approx(values, rel=1e-12)
+    assert model.loglike(params) == pytest.approx(results.llf, rel=1e-8)
+
+
+def test_far_inputs_keep_their_coefficients():
+    """Columns of 1e-11 are not one and the same, nor none."""
+    inputs = X * 1e-11
+    results = smoothed(
+        "UnobservedComponents", WALK, "llevel", params=[1.0, 0.5, 1e10, 2e10], exog=inputs,
+        use_exact_diffuse=True,
+    )  # fmt: skip
+    model, params = LinearRNN.from_statsmodels(results)
+    assert params[["beta.oil", "beta.rate"]].tolist() == pytest.approx([1e10, 2e10])
+    assert model.loglike(params) == pytest.approx(results.llf, rel=1e-8)
