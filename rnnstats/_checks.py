@@ -11,15 +11,19 @@ from collections.abc import Sequence
 from typing import SupportsIndex, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
-from rnnstats.errors import SpecificationError
+from rnnstats.errors import DataError, SpecificationError
 
 __all__ = [
+    "by_name",
     "check_bool",
     "check_float",
     "check_generator",
     "check_int",
+    "check_jobs",
     "check_literal",
+    "is_symmetric",
     "shown",
     "suggest",
     "warn",
@@ -246,6 +250,51 @@ def check_generator(rng: object, *, caller: str) -> np.random.Generator:
     raise SpecificationError(_message(caller, "rng", rule, shown(rng), way_out))
 
 
+def check_jobs(value: object, *, caller: str) -> int:
+    """
+    Check ``n_jobs``.
+
+    Parameters
+    ----------
+    value : object
+    caller : str
+
+    Returns
+    -------
+    int
+
+    Raises
+    ------
+    SpecificationError
+        It is neither -1 nor at least 1.
+    """
+    number = check_int(value, name="n_jobs", caller=caller, minimum=-1)
+    if number == 0:
+        raise SpecificationError(
+            f"{caller}: n_jobs must be at least 1, or -1 for all processors; got 0. Use 1."
+        )
+    return number
+
+
+def is_symmetric(cov: NDArray[np.float64], tol: float = 1e-8) -> bool:
+    """
+    Tell whether a covariance matrix is finite and symmetric but for rounding.
+
+    Parameters
+    ----------
+    cov : ndarray, shape (k, k)
+    tol : float
+        In units of the standard deviations, so that units do not matter.
+
+    Returns
+    -------
+    bool
+    """
+    sizes = np.sqrt(np.abs(np.diagonal(cov)))
+    gap = np.abs(cov - cov.T)
+    return bool(np.isfinite(cov).all() and (gap <= tol * np.outer(sizes, sizes)).all())
+
+
 def _message(caller: str, name: str, rule: str, got: object, hint: str) -> str:
     """Put the parts of a message together."""
     return f"{caller}: {name} {rule}; got {got}." + (f" {hint}" if hint else "")
@@ -266,6 +315,41 @@ def shown(value: object) -> str:
     """
     text = " ".join(repr(value).split())
     return text if len(text) <= 60 else f"{text[:56]} ..."
+
+
+def by_name(data: object, names: Sequence[str], *, what: str, caller: str) -> list[int]:
+    """Find the places of the columns of a table that belong to given names.
+
+    Parameters
+    ----------
+    data : object
+        What has no ``columns`` goes by position.
+    names : sequence of str
+    what, caller : str
+        For the message.
+
+    Returns
+    -------
+    list of int
+        Where each name is; 0, 1, ... for a table with other names.
+
+    Raises
+    ------
+    DataError
+        One of the names in another place, beside foreign ones.
+    """
+    given = [str(label) for label in getattr(data, "columns", ())]
+    if len(given) == len(names) and set(given) == set(names):
+        return [given.index(name) for name in names]
+    pairs = zip(names, given, strict=False)
+    moved = [name for name, there in pairs if name != there and name in given]
+    if moved:
+        raise DataError(
+            f"{caller}: {what} must have the columns {', '.join(names)}, or others in their order; "
+            f"got {', '.join(given)}, with {moved[0]!r} in another place. Rename them, or pass an "
+            "array."
+        )
+    return list(range(len(names)))
 
 
 def warn(message: str, category: type[Warning]) -> None:

@@ -402,9 +402,11 @@ def _bounds(index: pd.PeriodIndex | pd.DatetimeIndex, key: Any) -> tuple[Any, An
     if isinstance(key, str) and pd.Timestamp(key).tz is None:
         key = pd.Period(key)
     if isinstance(key, pd.Period):
-        low, high = key.start_time, key.end_time
+        low, high = key.start_time, key.end_time.floor(index.unit)
     else:
         low = high = pd.Timestamp(key)
+    # an index of seconds cannot be searched for anything finer
+    low, high = (time.as_unit(index.unit, round_ok=False) for time in (low, high))
     if low.tz is None:
         return low.tz_localize(zone), high.tz_localize(zone)
     if zone is None:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 
 from rnnstats import LinearRNN, datasets
 from rnnstats.cli import arguments, main, output
@@ -456,13 +457,14 @@ def test_datasets_are_listed(run):
 
 
 def test_options_reach_the_model(run, here):
-    write(y=noise(), z=noise(seed=7))
+    y, z = (lfilter([1.0, 0.4], [1.0, -0.7], noise(seed=seed)) for seed in (6, 7))
+    write(y=y, z=z)
     _, out, _ = run(
         "fit", "file.csv", "--endog", "y,z", "--states", 2, "--trend", "n", "--obs-noise",
         "diagonal", "--initial", "known", "--fixed", "W_h[h1,h2]=0", "--cov-type", "approx",
         "--kronecker", "1,1", "--seed", 3,
     )  # fmt: skip
-    endog = pd.DataFrame({"y": noise(), "z": noise(seed=7)})
+    endog = pd.DataFrame({"y": y, "z": z})
     model = LinearRNN(
         endog, k_states=2, trend="n", obs_noise="diagonal", initial="known", kronecker=(1, 1),
         fixed={"W_h[h1,h2]": 0.0},

@@ -590,6 +590,17 @@ def test_location_is_the_inverse_of_the_labels(index):
     assert rows == list(range(len(index) + 5))
 
 
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_location_in_dates_of_any_resolution(unit):
+    endog = at(STARTS.as_unit(unit))
+    sides = ("start", "end")
+    assert [endog.location("2000", caller="f", side=side) for side in sides] == [2, 13]
+    assert [endog.location("2000-01", caller="f", side=side) for side in sides] == [2, 2]
+    assert endog.location(pd.Timestamp("2000-01-01"), caller="f") == 2
+    with pytest.raises(SpecificationError, match="must lie in the index"):
+        endog.location(pd.Timestamp("2000-01-01 00:00:00.000000001"), caller="f")
+
+
 def test_location_says_why():
     with pytest.raises(SpecificationError) as caught:
         at(QUARTERS).location("1955", caller="predict", side="end")

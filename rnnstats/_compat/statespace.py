@@ -129,7 +129,7 @@ def read_state_space(results: Any) -> StateSpaceReading | None:
         exog=_exog(model, endog.index),
         start_kinds=kinds,
         start_mean=mean,
-        start_cov=cov * (1.0 if scale is None else scale),
+        start_cov=_without_rounding(cov) * (1.0 if scale is None else scale),
         llf=float(results.llf),
         burn=int(getattr(results, "loglikelihood_burn", 0) or 0),
         scale=scale,
@@ -186,6 +186,13 @@ def _start_kinds(start: Any, k_states: int) -> tuple[str, ...]:
         for place in np.arange(k_states)[np.atleast_1d(np.asarray(places, dtype=int))]:
             kinds[int(place)] = str(block.initialization_type)
     return tuple(kinds)
+
+
+def _without_rounding(cov: FloatArray) -> FloatArray:
+    """Set states with no variance, or a negative one by rounding, to none at all."""
+    sizes = np.diagonal(cov)
+    none = (sizes <= 0.0) & (np.abs(sizes) <= 1e-12 * np.abs(cov).max(initial=0.0))
+    return np.where(none[:, None] | none, 0.0, cov)
 
 
 def _moments(start: Any, model: Any, kinds: tuple[str, ...]) -> tuple[FloatArray, FloatArray]:

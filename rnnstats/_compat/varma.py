@@ -55,6 +55,7 @@ def varmax_model(
     Returns
     -------
     statsmodels.tsa.statespace.varmax.VARMAX
+        Its filter updates covariances in every row.
     """
     from statsmodels.tsa.statespace.varmax import VARMAX
 
@@ -68,6 +69,7 @@ def varmax_model(
         enforce_stationarity=False,
         enforce_invertibility=False,
     )
+    model.tolerance = 0.0
     if start is not None:
         _initialize(model, start)
     return model
@@ -98,6 +100,7 @@ def sarimax_model(
     Returns
     -------
     statsmodels.tsa.statespace.sarimax.SARIMAX
+        Its filter updates covariances in every row.
     """
     from statsmodels.tsa.statespace.sarimax import SARIMAX
 
@@ -113,6 +116,7 @@ def sarimax_model(
         enforce_invertibility=False,
     )
     model.loglikelihood_burn = 0
+    model.tolerance = 0.0
     if start is None:
         model.initialize_stationary()
     else:

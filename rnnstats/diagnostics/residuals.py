@@ -181,7 +181,7 @@ def heteroskedasticity(
     DataFrame
         One row a series; columns ``statistic`` (ratio of the sums of squares, last over first
         third, or first over last for "decreasing") and ``pvalue``. NaN where a third holds fewer
-        than 2 residuals.
+        than 2 residuals, or the one that divides only zeros.
 
     Notes
     -----
@@ -207,7 +207,8 @@ def _variance_ratio(
     df_over, df_under = int((~np.isnan(over)).sum()), int((~np.isnan(under)).sum())
     if min(df_over, df_under) < 2:
         return np.nan, np.nan
-    ratio = float(np.nansum(over**2) / np.nansum(under**2))
+    base = float(np.nansum(under**2))
+    ratio = float(np.nansum(over**2)) / base if base > 0.0 else np.nan
     if use_f:
         scaled = ratio * df_under / df_over
         upper, lower = stats.f.sf(scaled, df_over, df_under), stats.f.cdf(scaled, df_over, df_under)

@@ -88,6 +88,11 @@ class BidirectionalNetwork:
         )
 
     @property
+    def V(self) -> FloatArray:
+        """The readout of both hidden states side by side, (k_states, k_hidden + k_backward)."""
+        return np.hstack([self.V_forward, self.V_backward])
+
+    @property
     def k_backward(self) -> int:
         """Number of hidden units of the backward half."""
         return len(self.W_h)

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats._checks import check_int
+from rnnstats._checks import by_name, check_int
 from rnnstats.equivalence._text import named, reads, table, terms, units
 from rnnstats.equivalence.realisation import spectral_radius
 from rnnstats.errors import DataError, SpecificationError
@@ -173,7 +173,8 @@ class LinearNetwork:
         ----------
         y : array_like, shape (nobs, k_endog) or (nobs,)
             Outputs. A missing one (NaN) is replaced by its own forecast, that is, its error counts
-            as zero. The exact filter then uses another gain for a few rows.
+            as zero. The exact filter then uses another gain for a few rows. Columns with the
+            network's names are taken by name.
         x : array_like, shape (nobs, k_exog), optional
             Inputs of the same rows.
         state : array_like, shape (k_states,), optional
@@ -292,6 +293,7 @@ def checked_data(
     Parameters
     ----------
     y : array_like, shape (nobs, k_endog) or (nobs,)
+        Columns with the network's names come in any order.
     x : array_like, shape (nobs, k_exog), or None
     network : LinearNetwork
     caller : str
@@ -306,16 +308,17 @@ def checked_data(
     Raises
     ------
     DataError
-        Rows or columns that do not fit, or missing inputs.
+        Rows or columns that do not fit, the network's names in other places beside foreign ones, or
+        missing inputs.
     """
-    outputs = _table(y, network.k_endog, "y", caller)
+    outputs = _table(y, network.endog_names, "y", caller)
     rows, k = len(outputs), network.k_exog
     if x is None and k:
         raise DataError(
             f"{caller}: x must hold the inputs {', '.join(network.exog_names)} of each row; got "
             "None. Give x."
         )
-    inputs = np.zeros((rows, 0)) if x is None else _table(x, k, "x", caller)
+    inputs = np.zeros((rows, 0)) if x is None else _table(x, network.exog_names, "x", caller)
     if len(inputs) != rows:
         raise DataError(
             f"{caller}: x must have the rows of y; got {len(inputs)} for {rows}. Leave out rows "
@@ -328,16 +331,19 @@ def checked_data(
     return outputs, inputs, rows
 
 
-def _table(values: ArrayLike, columns: int, name: str, caller: str) -> FloatArray:
-    array = np.array(values, dtype=np.float64)
+def _table(values: ArrayLike, names: tuple[str, ...], what: str, caller: str) -> FloatArray:
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{caller}: {what} must be numbers; got others. Convert them.") from error
     if array.ndim == 1:
         array = array[:, None]
-    if array.ndim != 2 or array.shape[1] != columns or not len(array):
+    if array.ndim != 2 or array.shape[1] != len(names) or not len(array):
         raise DataError(
-            f"{caller}: {name} must have {columns} columns and at least one row; got shape "
+            f"{caller}: {what} must have {len(names)} columns and at least one row; got shape "
             f"{np.shape(values)}. Give one column a series."
         )
-    return array
+    return array[:, by_name(values, names, what=what, caller=caller)]
 
 
 def _memory(matrix: FloatArray) -> int | None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats._checks import check_int
+from rnnstats._checks import check_int, is_symmetric
 from rnnstats.equivalence.order import project, projection
 from rnnstats.equivalence.polynomials import checked_lags, from_polynomials
 from rnnstats.equivalence.realisation import spectral_radius
@@ -100,7 +100,8 @@ def autocovariances(ar: ArrayLike, ma: ArrayLike, sigma_u: ArrayLike, nlags: int
             f"modulus {radius:.8g}. Use impulse_responses, or difference the series."
         )
     # in balanced coordinates: large coefficients that nearly cancel would spoil the observer form
-    part, _ = projection(system, scale=np.sqrt(np.diagonal(sigma)))
+    sizes = np.sqrt(np.diagonal(sigma))
+    part, _ = projection(system, scale=np.where(sizes > 0.0, sizes, 1.0))
     transition, design, gain = project(system, part)[:3]
     noise = gain @ sigma
     state = solve_stein(transition, noise @ gain.T)
@@ -117,7 +118,7 @@ def autocovariances(ar: ArrayLike, ma: ArrayLike, sigma_u: ArrayLike, nlags: int
 def _covariance(sigma_u: ArrayLike, p: int, caller: str) -> FloatArray:
     sigma = np.asarray(sigma_u, dtype=np.float64)
     sigma = sigma.reshape(1, 1) if sigma.size == 1 else sigma
-    if sigma.shape != (p, p) or not np.allclose(sigma, sigma.T, rtol=1e-8, atol=0.0):
+    if sigma.shape != (p, p) or not is_symmetric(sigma) or (np.diagonal(sigma) < 0.0).any():
         raise SpecificationError(
             f"{caller}: sigma_u must be a symmetric matrix of shape {(p, p)}; got shape "
             f"{np.shape(sigma_u)}. Give the covariance of the errors."

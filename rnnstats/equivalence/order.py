@@ -248,9 +248,11 @@ def minimal_realisation(
 
 def _absorbed(system: InnovationsSystem, tol: float, scale: ArrayLike | None) -> InnovationsSystem:
     """Move into ``direct`` what the inputs do to the state without leaving a memory."""
-    a, c, k, b, d = system
+    # balanced coordinates: the rank of what is reached must not depend on units of the state
+    balanced = project(system, projection(system, tol=0.0, scale=scale)[0])
+    a, c, k, b, d = balanced
     n = len(a)
-    scaled = discounted(system, scale)
+    scaled = discounted(balanced, scale)
     drive = np.hstack([scaled.gain, scaled.transition @ scaled.inputs])
     reach = powers(drive.T, scaled.transition.T, n).reshape(-1, n).T
     basis, values, _ = np.linalg.svd(reach, full_matrices=False)

@@ -215,14 +215,14 @@ def _product(left: AnyArray, right: AnyArray) -> AnyArray:
 
 
 def checked_lags(
-    ar: ArrayLike, ma: ArrayLike, *, caller: str, k_endog: int | None = None
+    ar: ArrayLike | None, ma: ArrayLike | None, *, caller: str, k_endog: int | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Read AR and MA coefficients.
 
     Parameters
     ----------
     ar, ma : array_like, shape (q, p, p) and (r, p, p)
-        Also (q,) for one output, (p, p) for one lag; empty for none.
+        Also (q,) for one output, (p, p) for one lag; empty or None for none.
     caller : str
         Named in messages.
     k_endog : int, optional
@@ -251,8 +251,14 @@ def checked_lags(
     return filled[0], filled[1]
 
 
-def _stack(lags: ArrayLike, name: str, caller: str) -> FloatArray:
-    array = np.asarray(lags, dtype=np.float64)
+def _stack(lags: ArrayLike | None, name: str, caller: str) -> FloatArray:
+    try:
+        array = np.asarray([] if lags is None else lags, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SpecificationError(
+            f"{caller}: {name} must be finite numbers of shape (lags, k, k); got {lags!r}. "
+            "Put the lag first."
+        ) from error
     if array.size == 0:
         known = array.ndim == 3 and len(array) == 0 and array.shape[1] == array.shape[2]
         return array if known else np.zeros((0, 0, 0))

@@ -230,7 +230,8 @@ def invertible_twin(
     a, c, k = system
     noise = k @ sigma
     try:
-        cov = scipy.linalg.solve_discrete_are(a.T, c.T, noise @ k.T, sigma, s=noise)
+        with np.errstate(invalid="ignore"):  # balancing of scipy's, where scales overflow
+            cov = scipy.linalg.solve_discrete_are(a.T, c.T, noise @ k.T, sigma, s=noise)
     except (np.linalg.LinAlgError, ValueError):
         return None
     errors = c @ cov @ c.T + sigma

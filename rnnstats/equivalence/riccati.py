@@ -161,10 +161,9 @@ def riccati(system: StateSpace) -> SteadyState:
     The equation is solved by the ordered QZ decomposition of its extended pencil (which needs no
     inverse of H) and polished by Kleinman's iteration, each step of which is a Stein equation.
     """
-    a, c = np.array(system.transition), np.array(system.design)
-    state_noise, shared, obs_noise = noise_moments(system)
+    n = system.k_states
+    a, c, (state_noise, shared, obs_noise), states, outputs = _in_units(system)
     basis, live = _moved_part(a, state_noise)
-    n = len(a)
     if live < n:
         turn = basis.T
         cov = np.zeros((n, n))
@@ -180,8 +179,41 @@ def riccati(system: StateSpace) -> SteadyState:
     else:
         cov = _solve(a, c, state_noise, shared, obs_noise)
     errors = c @ cov @ c.T + obs_noise
-    gain = _gain(a, c, cov, shared, errors)
+    gain = _gain(a, c, cov, shared, errors) * np.divide.outer(states, outputs)
+    errors, cov = errors * np.outer(outputs, outputs), cov * np.outer(states, states)
     return SteadyState(gain, 0.5 * (errors + errors.T), 0.5 * (cov + cov.T))
+
+
+def _in_units(
+    system: StateSpace,
+) -> tuple[
+    FloatArray, FloatArray, tuple[FloatArray, FloatArray, FloatArray], FloatArray, FloatArray
+]:
+    """Transition, design and noises in units of the noise, and these units of states and outputs.
+
+    A state is measured by what the noise of as many steps as states does to it, an output by what
+    that shows in it. Units are powers of two: nothing is rounded.
+    """
+    a, c = np.array(system.transition), np.array(system.design)
+    state_noise, shared, obs_noise = noise_moments(system)
+    reach = state_noise
+    for _ in range(len(a) - 1):
+        reach = a @ reach @ a.T + state_noise
+    states = _power_of_two(np.diagonal(reach))
+    outputs = _power_of_two(np.diagonal(c @ reach @ c.T + obs_noise))
+    noises = (
+        state_noise / np.outer(states, states),
+        shared / np.outer(states, outputs),
+        obs_noise / np.outer(outputs, outputs),
+    )
+    turned = a * np.divide.outer(1.0 / states, 1.0 / states)
+    return turned, c * np.divide.outer(states, outputs).T, noises, states, outputs
+
+
+def _power_of_two(variances: FloatArray) -> FloatArray:
+    """Standard deviations to the nearest power of two; one where there is none."""
+    sizes = np.sqrt(np.where(variances > 0.0, variances, 1.0))
+    return np.asarray(np.exp2(np.round(np.log2(sizes))), dtype=np.float64)
 
 
 def _moved_part(a: FloatArray, state_noise: FloatArray) -> tuple[FloatArray, int]:
@@ -287,8 +319,8 @@ def hidden_roots(a: FloatArray, c: FloatArray) -> list[complex]:
         By the rank test of Popov, Belevitch and Hautus, so that of a repeated root that shows once
         the second is hidden.
     """
-    scale = np.linalg.norm(c, axis=0).max(initial=0.0)
-    shown = c / scale if scale > 0.0 else c
+    sizes = np.linalg.norm(c, axis=1, keepdims=True)
+    shown = c / np.where(sizes > 0.0, sizes, 1.0)  # whatever the units of the outputs
     found = []
     for root in np.linalg.eigvals(a):
         if abs(root) < 1.0 - ON_CIRCLE:

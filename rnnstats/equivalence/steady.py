@@ -23,7 +23,7 @@ from rnnstats.errors import SpecificationError
 from rnnstats.kernels.kalman import kalman_filter
 from rnnstats.kernels.system import StateSpace
 
-__all__ = ["EDGE", "shares_noise", "steady_state"]
+__all__ = ["EDGE", "settled", "shares_noise", "steady_state"]
 
 FloatArray = NDArray[np.float64]
 
@@ -98,15 +98,14 @@ def steady_state(system: StateSpace, *, caller: str) -> SteadyState:
                 return found
         except SpecificationError as trouble:
             reason = str(trouble).removeprefix("riccati: ")
-    state_cov = _iterated(system)
-    if state_cov is None:
+    run = settled(system)
+    if run is None:
         raise SpecificationError(
             f"{caller}: {reason} Or use predicted_state and smoothed_state, which need no steady "
             "state."
         )
-    cov = _definite(design @ state_cov @ design.T + system.obs_cov, caller)
-    gain = transition @ state_cov @ design.T + system.selection @ system.cross_cov
-    return SteadyState(np.linalg.solve(cov, gain.T).T, cov, state_cov)
+    _definite(run.innovation_cov, caller)
+    return run
 
 
 def _known_start(system: StateSpace) -> bool:
@@ -137,20 +136,42 @@ def _definite(cov: FloatArray, caller: str) -> FloatArray:
     return out
 
 
-def _iterated(system: StateSpace) -> FloatArray | None:
-    """Covariance on which the filter settles from its own start, None where it does not."""
+def settled(system: StateSpace, longest: int = LONGEST) -> SteadyState | None:
+    """Run the filter from the system's own start until it has settled.
+
+    Parameters
+    ----------
+    system : StateSpace
+        Intercepts do not matter.
+    longest : int
+        Rows at most.
+
+    Returns
+    -------
+    SteadyState or None
+        None where it has not settled by then, each state and output in units of its own error.
+    """
     p, m, r = system.k_endog, system.k_states, system.k_posdef
     plain = StateSpace(
         p, m, r, system.matrices, np.zeros(p), np.zeros(m), system.start, system.first_step
     )
     rows = 64
-    while rows <= LONGEST:
+    while rows <= longest:
         output = kalman_filter(plain, np.zeros((rows, p)))
         last, middle = output.predicted_state_cov[rows - 1], output.predicted_state_cov[rows // 2]
-        sizes = np.abs(np.diagonal(last))
-        scale = np.sqrt(np.maximum(sizes, max(float(sizes.max()) * 1e-12, 1e-300)))
+        path = output.predicted_state_cov[output.nobs_diffuse : rows]
+        largest = np.abs(np.diagonal(path, axis1=1, axis2=2)).max(axis=0, initial=0.0)
+        sizes = np.maximum(np.abs(np.diagonal(last)), 1e-12 * largest)
+        scale = np.sqrt(np.maximum(sizes, 1e-300))
         moved = np.abs(last - middle) / np.outer(scale, scale)
         if output.nobs_diffuse < rows // 2 and moved.max() <= SETTLED:
-            return np.array(last)
+            design, noise = system.design, system.selection @ system.cross_cov
+            cov = design @ last @ design.T + system.obs_cov
+            gain = system.transition @ last @ design.T + noise
+            try:
+                gain = np.linalg.solve(cov, gain.T).T
+            except np.linalg.LinAlgError:
+                gain = gain @ np.linalg.pinv(cov)
+            return SteadyState(np.asarray(gain), 0.5 * (cov + cov.T), np.array(last))
         rows *= 4
     return None

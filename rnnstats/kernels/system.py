@@ -27,6 +27,7 @@ from typing import Any, Final, Literal, NoReturn, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnnstats._checks import is_symmetric
 from rnnstats.errors import SpecificationError
 
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -464,7 +465,7 @@ def _intercept(value: ArrayLike | None, name: str, width: int) -> FloatArray:
 
 
 def _check_psd(matrix: NDArray[Any], name: str) -> None:
-    if not np.allclose(matrix, matrix.T, rtol=1e-10, atol=0.0):
+    if not is_symmetric(matrix, 1e-10):
         _refuse(f"{name} must be symmetric; got a largest difference of "
                 f"{np.abs(matrix - matrix.T).max():.3g}")  # fmt: skip
     values = np.linalg.eigvalsh(matrix)

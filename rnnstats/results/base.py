@@ -313,7 +313,8 @@ class Results(ABC):
     @property
     def hqic(self) -> float:
         """Hannan and Quinn's criterion, -2 llf + 2 log(log(n)) df_model."""
-        return -2 * self.llf + 2 * float(np.log(np.log(self.nobs))) * self.df_model
+        with np.errstate(divide="ignore"):  # one row
+            return -2 * self.llf + 2 * float(np.log(np.log(self.nobs))) * self.df_model
 
     @property
     def starts(self) -> pd.DataFrame:
@@ -355,9 +356,9 @@ class Results(ABC):
 
         Parameters
         ----------
-        r_matrix : str, sequence of str, array_like or tuple (R, q)
-            Such as ``"W_h[h1,h1] = 0.5, K[h1,y] = K[h2,y]"``; or R with one column a parameter.
-            Text may be any formula, see `wald_test`.
+        r_matrix : str, sequence of str, mapping, array_like or tuple (R, q)
+            Such as ``"W_h[h1,h1] = 0.5, K[h1,y] = K[h2,y]"``; or values by name; or R with one
+            column a parameter. Text may be any formula, see `wald_test`.
 
         Returns
         -------
@@ -384,7 +385,7 @@ class Results(ABC):
 
         Parameters
         ----------
-        r_matrix : str, sequence of str, array_like or tuple (R, q)
+        r_matrix : str, sequence of str, mapping, array_like or tuple (R, q)
             As in `t_test`. Text may be any formula in parameter names with the signs
             ``+ - * / **`` and ``log exp sqrt abs``, such as
             ``"K[h1,y] / W_h[h1,h1] = 1, W_h[h1,h1] * W_h[h2,h2] - 1 = 0"``; what is not linear is

@@ -142,7 +142,7 @@ def intercepts(model: StateSpaceModel, theta: FloatArray) -> Intercepts:
             parts += [values, np.zeros(values.size), np.zeros((values.size, k))]
             continue
         last = values[-steps:]
-        floor = ROUNDING * np.abs(last).max()
+        floor = ROUNDING * np.abs(last).max(axis=0)  # of each output and state in its own units
         slope = _above(last[1] - last[0], floor)
         level = last[0] - slope * rows[0]
         inputs = _above(last[2:] - level - slope * rows[2:, None], floor)

@@ -182,8 +182,9 @@ class ResidualTests(ABC):
         kept = self._one_step.standardized[self._one_step.skip :]
         if not np.isfinite(kept).any():
             raise DataError(
-                "residual test: there must be residuals after the diffuse phase; got none in "
-                f"{self.model.nobs} rows. Use a longer series or initial='stationary'."
+                "residual test: there must be residuals after the diffuse phase, with a covariance "
+                f"that is not singular; got none in {self.model.nobs} rows. Use a longer series, "
+                "initial='stationary' or fewer outputs."
             )
         return kept
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
+from rnnstats.errors import DataError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 
@@ -187,7 +188,7 @@ def convergence_line(convergence: Any) -> str:
     if convergence is None:
         return "Convergence: parameters were given, not estimated on these data."
     c = convergence
-    state = "converged" if c.converged else f"NOT converged ({c.message})"
+    state = (c.message or "converged") if c.converged else f"NOT converged ({c.message})"
     effort = f"{c.method}, {c.iterations} iterations, {c.n_starts} starts, {c.seconds:.2g} s"
     slope = f"largest scaled score {c.max_scaled_score:.1e}"
     slope += f", Newton decrement {c.newton_decrement:.1e}"
@@ -323,8 +324,11 @@ def _residual_rows(results: Summarized) -> tuple[list[tuple[str, str]], list[tup
     """Return both columns of residual tests; empty where the sample is too short for them."""
     if results.nobs - results.nobs_diffuse < 6:
         return [], []
-    serial = results.test_serial_correlation(lags=[1])
-    spread, normal = results.test_heteroskedasticity(), results.test_normality()
+    try:
+        serial = results.test_serial_correlation(lags=[1])
+        spread, normal = results.test_heteroskedasticity(), results.test_normality()
+    except DataError:  # errors with a singular covariance have no residuals
+        return [], []
 
     def text(values: pd.Series) -> str:
         return ", ".join(f"{value:.2f}" for value in values)

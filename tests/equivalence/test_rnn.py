@@ -95,6 +95,9 @@ def test_the_network_is_its_equations():
         + two.b_y_trend * (t + 1)
     )
     np.testing.assert_allclose(both.smoothed[t], readout, rtol=1e-12)
+    joint = two.V @ np.concatenate([both.forward[t], both.backward[t]])
+    rest = two.D @ case.x[t] + two.b_y + two.b_y_trend * (t + 1)
+    np.testing.assert_allclose(both.smoothed[t], joint + rest, rtol=1e-12)
 
 
 def test_each_half_reads_its_own_side_only():

@@ -286,3 +286,31 @@ def test_echelon_refuses_other_indices():
     assert varma.kronecker_indices(late) == (2, 0)
     with pytest.raises(SpecificationError, match="span"):
         varma.echelon(late, (1, 1))
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e6, 1e13])
+def test_units_of_outputs_leave_states_that_inputs_move(unit):
+    """A rank in state coordinates must not count a state in small units as unreached."""
+    size = np.array([unit, 1.0])
+    system = varma.innovations_system(
+        np.array([[0.5, 0.1], [0.2, 0.3]]) * size[:, None] / size,
+        np.eye(2),
+        np.array([[0.4, 0.1], [0.1, 0.5]]) * size[:, None] / size,
+        np.array([[1.0], [0.5]]) * size[:, None],
+    )
+    small = varma.minimal_realisation(system, scale=size)
+    assert len(small.transition) == 2
+    for responses in (varma.system_responses, varma.input_responses):
+        np.testing.assert_allclose(responses(small, 6), responses(system, 6), rtol=1e-12)
+
+
+def test_covariance_of_errors_in_any_units():
+    """Rounding off the diagonal is no asymmetry, nor is an output without error refused."""
+    ar = 0.5 * np.eye(2)[None]
+    rounded = np.array([[1.0, 1e-18], [0.0, 1.0]])
+    exact = varma.autocovariances(ar, (), np.eye(2), 1)
+    np.testing.assert_allclose(varma.autocovariances(ar, (), rounded, 1), exact, atol=1e-17)
+    with pytest.raises(SpecificationError, match="symmetric"):
+        varma.autocovariances(ar, (), 1e-12 * np.array([[1.0, 0.5], [0.0, 1.0]]), 1)
+    still = varma.autocovariances(ar, (), np.diag([1.0, 0.0]), 1)
+    np.testing.assert_allclose(still[0], np.diag([4 / 3, 0.0]), rtol=1e-14, atol=1e-17)

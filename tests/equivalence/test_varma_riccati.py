@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from equivalence.varma_systems import random_cov, random_system, state_space
 
-from rnnstats.equivalence.riccati import solve_stein, steady_slopes
+from rnnstats.equivalence.riccati import hidden_roots, solve_stein, steady_slopes
 from rnnstats.equivalence.varma import riccati, spectral_factor, system_responses
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels.kalman import kalman_filter
@@ -246,3 +246,30 @@ def test_stein():
     np.testing.assert_allclose(found - a @ found @ a.T, source, atol=1e-11)
     with pytest.raises(SpecificationError, match="modulus 1"):
         solve_stein(np.eye(2), np.eye(2))
+
+
+@pytest.mark.parametrize("unit", [1e-9, 1e9])
+def test_units_of_outputs_do_not_matter(unit):
+    """Two local levels, one in far units: noise of either is noise."""
+    size = np.diag([unit, 1.0])
+    system = StateSpace.from_arrays(
+        design=np.eye(2),
+        transition=np.eye(2),
+        state_cov=size @ size,
+        obs_cov=size @ np.diag([1.0, 2.0]) @ size,
+        start="given",
+        first_step="none",
+        initial_diffuse=np.ones(2),
+    )
+    steady = riccati(system)
+    golden = (np.sqrt(5.0) - 1.0) / 2.0  # gain of a level with as much noise as the output
+    np.testing.assert_allclose(np.diag(steady.gain), [golden, 0.5], rtol=1e-12)
+    np.testing.assert_allclose(np.diag(steady.state_cov), [unit**2 * golden / (1 - golden), 2.0])
+
+
+def test_far_units_of_an_output_hide_no_root():
+    """Two walks, one shown in units 1e15 times the other's; a third one in none."""
+    shown = np.array([[1e13, 0.0, 0.0], [1e3, 1e-2, 0.0]])
+    assert hidden_roots(np.eye(3), shown) == [1.0, 1.0, 1.0]  # one root, hidden in part
+    assert hidden_roots(np.eye(2), shown[:, :2]) == []
+    assert hidden_roots(np.diag([1.0, -1.0]), np.diag([1e13, 1e-2])) == []

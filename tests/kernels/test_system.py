@@ -104,3 +104,11 @@ def test_tangent_views_keep_the_leading_axis():
 def test_the_door_refuses(change, words):
     with pytest.raises(SpecificationError, match=words):
         StateSpace.from_arrays(**{**GOOD, **change})
+
+
+def test_rounding_beside_a_zero_is_no_asymmetry():
+    cov = np.array([[1.0, 1e-17], [0.0, 1.0]])
+    system = StateSpace.from_arrays(
+        design=np.eye(2), transition=0.5 * np.eye(2), state_cov=cov, obs_cov=cov
+    )
+    assert np.array_equal(system.state_cov, cov)

@@ -8,7 +8,7 @@ import pytest
 from results.fakes import NoisyAR, series
 
 from rnnstats import datasets
-from rnnstats.errors import ConvergenceWarning, SpecificationError
+from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
 from rnnstats.models.linear import LinearRNN
 from rnnstats.results.linear import LinearResults
 from rnnstats.results.networks import intercepts
@@ -115,6 +115,23 @@ def test_pandas_data_are_read_as_arrays():
     )
 
 
+def test_columns_of_tables_are_matched_by_name():
+    """In another order they are the same data; another series in a known place is refused."""
+    res = innovations(exog_enters="both")
+    y, x = data(res)
+    net, both = res.to_rnn(), res.to_birnn()
+    endog = pd.DataFrame(y, columns=["cpi", "gdp"])
+    turned = endog[["gdp", "cpi"]]
+    np.testing.assert_array_equal(net.run(turned, x).forecast, net.run(y, x).forecast)
+    np.testing.assert_array_equal(both.run(turned, x).smoothed, both.run(y, x).smoothed)
+    unknown = endog.set_axis(["a", "b"], axis=1)
+    np.testing.assert_array_equal(net.run(unknown, x).forecast, net.run(y, x).forecast)
+    with pytest.raises(DataError, match="'cpi' in another place"):
+        net.run(endog.set_axis(["a", "cpi"], axis=1), x)
+    with pytest.raises(DataError, match="y must be numbers"):
+        net.run(endog.astype(str) + "?", x)
+
+
 def test_weights_of_the_innovations_form():
     res = innovations(exog_enters="both")
     net, params = res.to_rnn(), res.params
@@ -177,3 +194,18 @@ def test_a_model_without_steady_state_is_refused():
     for call in ("to_rnn", "to_birnn"):
         with pytest.raises(SpecificationError, match=rf"^{call}: the filter must settle"):
             getattr(still, call)()
+
+
+def test_far_units_of_an_output_leave_the_others_weights():
+    """Dollars beside a rate: coefficients of the rate are not rounding."""
+    rng = np.random.default_rng(0)
+    y = pd.DataFrame(rng.standard_normal((60, 2)) * [1e14, 1.0], columns=["gdp", "rate"])
+    x = pd.DataFrame({"oil": rng.standard_normal(60)})
+    model = LinearRNN(y, x, form="observed", exog_enters="output", trend="ct")
+    values = dict.fromkeys(model.param_names, 0.0)
+    values |= {"state_cov[h1,h1]": 1e28, "state_cov[h2,h2]": 1.0, "D[gdp,oil]": 3e13}
+    values |= {"D[rate,oil]": 0.4, "b_y[gdp]": 5e14, "b_y_trend[rate]": 0.01}
+    res = LinearResults.from_fit(model, list(values.values()), cov_type="none")
+    network = res.to_rnn()
+    np.testing.assert_allclose(network.D[:, 0], [3e13, 0.4], rtol=1e-12)
+    np.testing.assert_allclose(network.b_y_trend, [0.0, 0.01], rtol=1e-10, atol=1e-12)

@@ -26,8 +26,7 @@ class Study:
         Estimates and their standard errors.
     inside : dict of str to ndarray, shape (repetitions, horizons, k_endog)
         By kind of uncertainty: whether the 95 % interval of a forecast held the later value, 1 or
-        0; NaN where there is no interval. (With a variance estimated as zero the likelihood has no
-        curvature there, that parameter has no standard error, and nothing has that needs it.)
+        0; NaN where there is no interval (the data do not identify what it needs).
     unfinished : int
         Fits that did not converge; they count like all others.
     """

@@ -142,11 +142,11 @@ def calibrated(
         More than one fit in twenty failed.
     """
     steps = len(plugin.mean)
-    first = _drawn(model, plan, _sampler(model, theta, steps, exog), None)
+    first = _drawn(plan, _sampler(model, theta, steps, exog), None)
     target = _corrected(model, theta, first.theta.mean(axis=0) - theta)
     base = _sampler(model, target, steps, exog)
     ahead = base.ahead_cov()
-    found = _drawn(model, plan, base, _Root(plan.refit, exog)).extra
+    found = _drawn(plan, base, _Root(plan.refit, exog)).extra
     assert found is not None  # roots were asked for
     off, noise, sizes = found[:, 0], found[:, 1], found[:, 2]
     scale = _deviation(plugin.cov)
@@ -171,7 +171,7 @@ def _sampler(
     return sampler(system, model.endog.values, steps=steps, caller=CALLER)
 
 
-def _drawn(model: StateSpaceModel, plan: Plan, base: Sampler, root: _Root | None) -> Draws:
+def _drawn(plan: Plan, base: Sampler, root: _Root | None) -> Draws:
     """Draw, refit, and look at the futures; enough of it must succeed."""
     job = Job(
         base,

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from rnnstats._checks import check_bool, check_generator, check_int, check_literal, suggest, warn
+from rnnstats._checks import (
+    check_bool,
+    check_generator,
+    check_int,
+    check_jobs,
+    check_literal,
+    suggest,
+    warn,
+)
 from rnnstats._index import continuation, label, way_to_time
 from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.bootstrap import DEFAULT_SEED, BootstrapKind
@@ -28,7 +36,7 @@ from rnnstats.results.forecasting.prediction import (
 )
 from rnnstats.results.forecasting.predictive import Mixture
 from rnnstats.results.forecasting.windows import DATES, window
-from rnnstats.results.inference.resampling import check_jobs, refitter_of
+from rnnstats.results.inference.resampling import refitter_of
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.residuals import OneStep
 
@@ -169,7 +177,7 @@ class Forecasts(ABC):
         Warns
         -----
         ConvergenceWarning
-            "delta", where the forecasts depend on parameters without a standard error.
+            "delta", where the forecasts depend on parameters that the data do not identify.
             "bootstrap", where more than one fit in twenty failed.
 
         Notes
@@ -177,9 +185,10 @@ class Forecasts(ABC):
         "delta": with :math:`F_h(\hat\theta)` the variance for known parameters,
         :math:`J_h = \partial\hat y_{n+h|n}/\partial\theta'` and :math:`C` the covariance of the
         estimates, the variance is :math:`F_h(\hat\theta) + J_h C J_h'` (first order; Ansley and
-        Kohn 1986). Intervals stay normal. Plug-in intervals of short series cover less than
-        they say: 89 % for 95 % with 50 rows of a first-order autoregression with root 0.8, eight
-        steps ahead; "delta" 90 %, "bootstrap" 94 %.
+        Kohn 1986). Parameters at the boundary (a variance of zero) are taken as known, which
+        ``information_set`` then says. Intervals stay normal. Plug-in intervals of short series
+        cover less than they say: 89 % for 95 % with 50 rows of a first-order autoregression with
+        root 0.8, eight steps ahead; "delta" 90 %, "bootstrap" 94 %.
 
         "bootstrap": the mean is the plug-in one. Intervals are
         :math:`\hat y_h + s_h q`, with quantiles :math:`q` of
@@ -197,7 +206,8 @@ class Forecasts(ABC):
         words = f"rows up to {label(self.model.endog.index, -1)}; parameter uncertainty: "
         words += uncertainty
         if uncertainty == "delta":
-            moments = self._with_parameter_variance(moments, stop, rows)
+            moments, held = self._with_parameter_variance(moments, stop, rows)
+            words += f" given {', '.join(held)}, at the boundary" if held else ""
         elif plan is not None:
             words += f", {plan.nboot} draws"
             ahead = Moments(moments.mean[self.model.nobs :], moments.cov[self.model.nobs :])
@@ -230,7 +240,7 @@ class Forecasts(ABC):
             pool=None if kind == "parametric" else self._pool_from,
             nboot=check_int(given["nboot"], name="nboot", caller=caller, minimum=20),
             rng=check_generator(rng, caller=caller),
-            n_jobs=check_jobs(given["n_jobs"], caller),
+            n_jobs=check_jobs(given["n_jobs"], caller=caller),
             progress=check_bool(given["progress"], name="progress", caller=caller),
         )
 
@@ -241,11 +251,16 @@ class Forecasts(ABC):
 
     def _with_parameter_variance(
         self, moments: Moments, stop: int, rows: FloatArray | None
-    ) -> Moments:
+    ) -> tuple[Moments, list[str]]:
+        """Add the variance that the estimation makes; and which parameters are taken as known."""
         layout = self.model.layout
         free = [list(layout.names).index(name) for name in layout.free_names]
 
-        def means(point: FloatArray) -> FloatArray:
+        start = layout.reduce(self._theta)
+
+        def means(part: FloatArray) -> FloatArray:
+            point = start.copy()
+            point[moved] = part
             theta = layout.expand(point)
             return predict_moments(self.model, theta, stop=stop, exog=rows).mean[self.model.nobs :]
 
@@ -258,16 +273,21 @@ class Forecasts(ABC):
                 "get_forecast: uncertainty='delta' needs the covariance of the estimates; got none "
                 "for any parameter. Fit with another cov_type, or use uncertainty='plugin'."
             )
+        held = [layout.free_names[i] for i in np.flatnonzero(estimate.at_boundary)]
+        given = estimate.holding_boundary()
+        moved = np.flatnonzero(given.varying)
         added = moments.cov.copy()
-        added[self.model.nobs :] += parameter_variance(means, layout.reduce(self._theta), estimate)
+        added[self.model.nobs :] += parameter_variance(
+            means, start[moved], given.among(moved.tolist())
+        )
         if without and np.isnan(added[self.model.nobs :]).any():
             warn(
                 "get_forecast: the forecasts depend on parameters that have no standard error "
                 f"({', '.join(without)}), so that intervals are NaN. Fix these parameters, or use "
-                "uncertainty='plugin'.",
+                "uncertainty='bootstrap' or 'plugin'.",
                 ConvergenceWarning,
             )
-        return Moments(moments.mean, added)
+        return Moments(moments.mean, added), held
 
     def _steps(self, steps: Any) -> int:
         if not isinstance(steps, DATES):

@@ -66,19 +66,23 @@ def standardize(errors: FloatArray, cov: FloatArray) -> FloatArray:
     Returns
     -------
     ndarray of shape (nobs, k)
-        NaN where missing; the factor of a row is that of the outputs seen there.
+        NaN where missing, and where the covariance is singular; the factor of a row is that of
+        the outputs seen there.
     """
     result = np.full(errors.shape, np.nan)
     seen = ~np.isnan(errors)
     whole = seen.all(axis=1)
-    if whole.any():
+    try:
         factors = np.linalg.cholesky(cov[whole])
         result[whole] = np.linalg.solve(factors, errors[whole][:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError:
+        whole = np.zeros_like(whole)  # some row is singular: one after the other
     for t in np.flatnonzero(seen.any(axis=1) & ~whole):
-        part = np.ix_(seen[t], seen[t])
-        result[t, seen[t]] = solve_triangular(
-            np.linalg.cholesky(cov[t][part]), errors[t, seen[t]], lower=True
-        )
+        try:
+            factor = np.linalg.cholesky(cov[t][np.ix_(seen[t], seen[t])])
+        except np.linalg.LinAlgError:
+            continue
+        result[t, seen[t]] = solve_triangular(factor, errors[t, seen[t]], lower=True)
     return result
 
 

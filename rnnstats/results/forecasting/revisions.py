@@ -79,7 +79,8 @@ class Revisions(ABC):
         exog : Series, DataFrame or array_like of shape (steps, k_exog), optional
             Inputs of these rows.
         uncertainty : {"plugin", "delta"}
-            "plugin" takes the parameters as known, "delta" adds what their estimation adds.
+            "plugin" takes the parameters as known, "delta" adds what their estimation adds (those
+            at the boundary, such as a variance of zero, are taken as known).
 
         Returns
         -------
@@ -152,7 +153,8 @@ class Revisions(ABC):
             joint = given.joint_forecast(self.model, theta, steps, future)
             return np.asarray(change(joint).mean)
 
-        added = delta_covariances(means, self.model.layout, self._theta, self.covariance)
+        estimate = self.covariance.holding_boundary()  # as get_forecast does
+        added = delta_covariances(means, self.model.layout, self._theta, estimate)
         return Moments(moments.mean, moments.cov + added)
 
     def plot_fan(

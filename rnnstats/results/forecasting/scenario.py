@@ -109,7 +109,8 @@ def read_conditions(
     given : DataFrame, Series, mapping or array_like
         A frame needs columns with names of outputs, in any order, not all; its labels are those
         of rows to come, unless it is numbered from 0. A Series needs an output's name. A mapping
-        gives a number or a sequence for each name. An array has shape (rows, k_endog).
+        gives a number, a sequence, or a Series or mapping by row for each name. An array has shape
+        (rows, k_endog).
     index : Index
         Labels of the rows.
     names : tuple of str
@@ -132,24 +133,17 @@ def read_conditions(
         given = given.to_frame(names[0] if given.name is None and len(names) == 1 else given.name)
     if isinstance(given, Mapping):
         for key, values in given.items():
-            column = np.atleast_1d(np.asarray(values, dtype=float))
-            column = np.full(len(index), column[0]) if np.ndim(values) == 0 else column
-            _fill(table, column[:, None], [_place(key, names, what, caller)], what, caller)
+            places = [_place(key, names, what, caller)]
+            if isinstance(values, (pd.Series, Mapping)):
+                frame = pd.Series(values, dtype=float).to_frame()
+                _fill_frame(table, frame, index, places, what, caller)
+            else:
+                column = np.atleast_1d(np.asarray(values, dtype=float))
+                column = np.full(len(index), column[0]) if np.ndim(values) == 0 else column
+                _fill(table, column[:, None], places, what, caller)
     elif isinstance(given, pd.DataFrame):
         places = [_place(key, names, what, caller) for key in given.columns]
-        values = given.to_numpy(dtype=float)
-        numbered = isinstance(given.index, pd.RangeIndex) and given.index.start == 0
-        if numbered and not given.index.isin(index).all():
-            _fill(table, values, places, what, caller)
-        else:
-            rows = index.get_indexer(given.index)
-            if (rows < 0).any():
-                wrong = given.index[int(np.flatnonzero(rows < 0)[0])]
-                raise DataError(
-                    f"{caller}: {what} must be about rows from {index[0]} to {index[-1]}; got "
-                    f"{wrong}. Leave other rows out, or ask for more steps."
-                )
-            table[rows[:, None], places] = values
+        _fill_frame(table, given, index, places, what, caller)
     else:
         values = np.asarray(given, dtype=float)
         values = values[:, None] if values.ndim == 1 and len(names) == 1 else values
@@ -171,6 +165,35 @@ def _place(key: object, names: tuple[str, ...], what: str, caller: str) -> int:
         f"{caller}: {what} must be about outputs ({', '.join(names)}); got {key!r}."
         f"{suggest(key, names)}"
     )
+
+
+def _fill_frame(
+    table: FloatArray,
+    given: pd.DataFrame,
+    index: pd.Index,
+    places: list[int],
+    what: str,
+    caller: str,
+) -> None:
+    """Fill by the labels of the rows; in order if they are just numbered."""
+    values = given.to_numpy(dtype=float)
+    numbered = isinstance(given.index, pd.RangeIndex) and given.index.start == 0
+    if numbered and not given.index.isin(index).all():
+        _fill(table, values, places, what, caller)
+        return
+    rows = index.get_indexer(given.index)
+    if (rows < 0).any():
+        wrong = given.index[int(np.flatnonzero(rows < 0)[0])]
+        raise DataError(
+            f"{caller}: {what} must be about rows from {index[0]} to {index[-1]}; got "
+            f"{wrong}. Leave other rows out, or ask for more steps."
+        )
+    if len(set(rows)) < len(rows) or len(set(places)) < len(places):
+        raise DataError(
+            f"{caller}: {what} must name each row and each output once; got some twice. "
+            "Leave the others out."
+        )
+    table[rows[:, None], places] = values
 
 
 def _fill(table: FloatArray, values: FloatArray, places: list[int], what: str, caller: str) -> None:

@@ -85,7 +85,9 @@ def _first_state(system: StateSpace) -> tuple[FloatArray, FloatArray]:
 
 
 def _square_root(cov: FloatArray) -> FloatArray:
-    """Return A with A A' = cov for a positive semi-definite matrix."""
-    values, vectors = np.linalg.eigh(cov)
-    root: FloatArray = vectors * np.sqrt(np.maximum(values, 0.0))
+    """Return A with A A' = cov for a positive semi-definite matrix, exact in any units."""
+    sizes = np.sqrt(np.maximum(np.diagonal(cov), 0.0))
+    units = np.where(sizes > 0.0, sizes, 1.0)
+    values, vectors = np.linalg.eigh(cov / np.outer(units, units))
+    root: FloatArray = units[:, None] * vectors * np.sqrt(np.maximum(values, 0.0))
     return root

@@ -13,6 +13,7 @@ from rnnstats._checks import check_literal
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.bootstrap import Draws
 from rnnstats.results.forecasting.prediction import check_alpha
+from rnnstats.results.inference.formulas import read_equations
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.tables import wrapped
 
@@ -160,21 +161,27 @@ class Bootstrap:
         ends = intervals(self._draws.theta, self._estimate, alpha, kind, given)
         return pd.DataFrame(ends.T, index=pd.Index(self._names), columns=[0, 1])
 
-    def apply(self, function: Callable[[pd.Series], Any]) -> pd.DataFrame:
+    def apply(self, function: Callable[[pd.Series], Any] | str | Sequence[str]) -> pd.DataFrame:
         """
         Return the draws of a function of the parameters.
 
         Parameters
         ----------
-        function : callable
+        function : callable, str or sequence of str
             Takes the parameters as a Series labelled like `LinearResults.params`; gives a number,
-            a Series, a mapping or an array, of the same shape every time.
+            a Series, a mapping or an array, of the same shape every time. Or formulas, as in
+            `LinearResults.delta_method`.
 
         Returns
         -------
         DataFrame
             One row a draw; columns are the labels of the Series or mapping, the function's name
-            for a number, or numbers for an array (flattened in C order).
+            for a number, numbers for an array (flattened in C order), or the formulas.
+
+        Raises
+        ------
+        SpecificationError
+            A formula that cannot be read.
 
         Examples
         --------
@@ -187,6 +194,12 @@ class Bootstrap:
         (40, 1)
         """
         frame = self.params
+        if not callable(function):
+            text = function if isinstance(function, str) else "\n".join(function)
+            equations = read_equations(text, self._names, caller="apply")
+            draws = self._draws.theta
+            found = {e.text: [e.gap.at(theta).value for theta in draws] for e in equations}
+            return pd.DataFrame(found, index=frame.index, dtype=float)
         rows, columns = [], None
         for _, row in frame.iterrows():
             value = function(row.rename("params"))
@@ -318,8 +331,12 @@ def intervals(
         with np.errstate(invalid="ignore", divide="ignore"):
             roots = (draws - estimate) / errors[0]
         # a draw without a standard error says nothing about the ratio
-        ends = np.nanquantile(np.where(np.isfinite(roots), roots, np.nan), shares, axis=0)
-        return np.asarray(estimate - ends[::-1] * errors[1])
+        said = np.isfinite(roots)
+        some = said.any(axis=0)  # fixed parameters have none in any draw
+        ends = np.nanquantile(np.where(said, roots, np.nan)[..., some], shares, axis=0)
+        found = np.full((2, *estimate.shape), np.nan)
+        found[:, some] = estimate[some] - ends[::-1] * errors[1][some]
+        return found
     ends = np.quantile(draws, shares, axis=0)
     if kind == "basic":
         return np.asarray(2 * estimate - ends[::-1])

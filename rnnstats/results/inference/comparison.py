@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,11 +46,11 @@ def parse_constraints(hypothesis: Any, names: Sequence[str], *, caller: str) -> 
 
     Parameters
     ----------
-    hypothesis : str, sequence of str, array_like or tuple (R, q)
+    hypothesis : str, sequence of str, mapping, array_like or tuple (R, q)
         Text such as ``"W_h[h1,h1] = W_h[h2,h2], 2 * K[h1,y] - 1 = 0"``: linear expressions of
         parameter names, separated by commas, semicolons or line breaks; without ``=`` they are set
-        to zero; ``a = b = c`` means two constraints. Or an array R with one column a parameter (a
-        frame's columns are matched by name), for R params = q.
+        to zero; ``a = b = c`` means two constraints. Or values by name. Or an array R with one
+        column a parameter (a frame's columns are matched by name), for R params = q.
     names : sequence of str, length K
     caller : str
 
@@ -63,31 +63,54 @@ def parse_constraints(hypothesis: Any, names: Sequence[str], *, caller: str) -> 
     SpecificationError
         Unknown names, an expression that is not linear, or shapes that do not fit.
     """
-    if isinstance(hypothesis, str):
-        return _linear(hypothesis, names, caller)
-    if isinstance(hypothesis, (list, tuple)) and hypothesis:
-        if all(isinstance(part, str) for part in hypothesis):
-            return _linear("\n".join(hypothesis), names, caller)
-    matrix, value = hypothesis if isinstance(hypothesis, tuple) else (hypothesis, 0.0)
+    text = _text_of(hypothesis)
+    if text is not None:
+        return _stacked(read_equations(text, names, caller=caller), names, caller)
+    pair = isinstance(hypothesis, tuple) and len(hypothesis) == 2
+    matrix, value = hypothesis if pair else (hypothesis, 0.0)
     if isinstance(matrix, (pd.DataFrame, pd.Series)):
         frame = matrix.to_frame().T if isinstance(matrix, pd.Series) else matrix
         unknown = [str(name) for name in frame.columns if name not in names]
         if unknown:
             raise SpecificationError(unknown_name(caller, unknown[0], names))
         matrix = frame.reindex(columns=list(names), fill_value=0.0)
-    table = np.atleast_2d(np.asarray(matrix, dtype=float))
+    table = np.atleast_2d(_numbers(matrix, names, caller))
     if table.ndim != 2 or table.shape[1] != len(names):
         raise SpecificationError(
             f"{caller}: a constraint matrix must have {len(names)} columns, one a parameter; got "
             f"shape {table.shape}. Write the constraint as text to name the parameters."
         )
-    target = np.asarray(value, dtype=float).ravel()
+    target = _numbers(value, names, caller).ravel()
     if target.size not in (1, table.shape[0]):
         raise SpecificationError(
             f"{caller}: q must hold one number for each of the {table.shape[0]} constraints; got "
             f"{target.size}. Give a single number to use it for all."
         )
     return Constraints(table, np.broadcast_to(target, table.shape[:1]).copy())
+
+
+def _text_of(hypothesis: Any) -> str | None:
+    """Write texts, or values by name, as one text; None for other hypotheses."""
+    if isinstance(hypothesis, Mapping):
+        return "\n".join(f"{name} = {value}" for name, value in hypothesis.items())
+    if isinstance(hypothesis, (list, tuple)) and hypothesis:
+        if all(isinstance(part, str) for part in hypothesis):
+            return "\n".join(hypothesis)
+    return hypothesis if isinstance(hypothesis, str) else None
+
+
+def _numbers(given: Any, names: Sequence[str], caller: str) -> FloatArray:
+    """Read finite numbers, or say what a hypothesis may be."""
+    try:
+        values = np.asarray(given, dtype=float)
+    except (TypeError, ValueError):
+        values = np.array(np.nan)
+    if not np.isfinite(values).all():
+        raise SpecificationError(
+            f"{caller}: a hypothesis is text, values by name, or finite numbers (R, or a pair of R "
+            f"and q); got {given!r}. For example '{names[0]} = 0'."
+        )
+    return values
 
 
 def read_hypotheses(
@@ -97,7 +120,7 @@ def read_hypotheses(
 
     Parameters
     ----------
-    hypothesis : str, sequence of str, array_like or tuple (R, q)
+    hypothesis : str, sequence of str, mapping, array_like or tuple (R, q)
         As in `parse_constraints`; text may be any formula, such as
         ``"K[h1,y] / W_h[h1,h1] = 1, log(obs_cov[y,y]) = 0"``.
     names : sequence of str, length K
@@ -115,10 +138,8 @@ def read_hypotheses(
         Text that cannot be read, shapes that do not fit, or a formula without a value or a
         derivative at the estimates.
     """
-    text = hypothesis
-    if isinstance(text, (list, tuple)) and text and all(isinstance(part, str) for part in text):
-        text = "\n".join(text)
-    if not isinstance(text, str):
+    text = _text_of(hypothesis)
+    if text is None:
         return parse_constraints(hypothesis, names, caller=caller)
     equations = read_equations(text, names, caller=caller)
     if all(equation.gap.coefficients(len(names)) is not None for equation in equations):
@@ -139,11 +160,6 @@ def read_hypotheses(
     matrix, ends = np.array(slopes), (np.array(left), np.array(right))
     texts = tuple(equation.text for equation in equations)
     return Constraints(matrix, matrix @ theta - (ends[0] - ends[1]), texts, *ends)
-
-
-def _linear(text: str, names: Sequence[str], caller: str) -> Constraints:
-    """Read equations that must be linear."""
-    return _stacked(read_equations(text, names, caller=caller), names, caller)
 
 
 def _stacked(equations: Sequence[Equation], names: Sequence[str], caller: str) -> Constraints:

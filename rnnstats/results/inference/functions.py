@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,7 +123,8 @@ def _differences(
     index = pd.Index(model.param_names)
 
     def call(point: FloatArray) -> Any:
-        return function(pd.Series(point, index=index) if labelled else point)
+        value = function(pd.Series(point, index=index) if labelled else point)
+        return pd.Series(value) if isinstance(value, Mapping) else value
 
     first = call(theta.copy())
     labels = tuple(map(str, first.index)) if isinstance(first, pd.Series) else None

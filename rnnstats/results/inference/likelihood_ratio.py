@@ -32,6 +32,10 @@ NOT_CHECKED = (
     "That the smaller model is a special case of the larger one was not checked: they are written "
     "in different forms."
 )
+UNFINISHED = (
+    "A fit stopped short of its maximum (see convergence), so that the statistic is not that of a "
+    "likelihood-ratio test: fit again with more iterations or starts."
+)
 NUISANCE = (
     "The larger model has more states, whose dynamics have no meaning where they have no effect: "
     "the statistic is not chi-squared under the hypothesis (Davies 1987). Use bootstrap() of the "
@@ -86,6 +90,7 @@ class _Fitted:
     k_free: int
     k_diffuse: int
     estimated: bool
+    converged: bool
 
 
 def likelihood_ratio(first: Any, second: Any) -> LikelihoodRatioTest:
@@ -122,6 +127,8 @@ def likelihood_ratio(first: Any, second: Any) -> LikelihoodRatioTest:
             "Models of equal size are not nested: compare aic or bic."
         )
     note = _nested(small.model, large.model)
+    if not (small.converged and large.converged):
+        note = f"{UNFINISHED} {note}".rstrip()
     statistic = 2 * (large.llf - small.llf)
     if statistic < -SLACK * max(1.0, abs(large.llf)):
         raise SpecificationError(
@@ -145,7 +152,8 @@ def _read(results: Any) -> _Fitted:
     k_diffuse = int(results.k_diffuse_states)
     estimated = results.convergence is not None or model.layout.k_free == 0
     k_free = int(results.df_model) - k_diffuse
-    return _Fitted(model, float(results.llf), k_free, k_diffuse, estimated)
+    converged = bool(getattr(results.convergence, "converged", True))
+    return _Fitted(model, float(results.llf), k_free, k_diffuse, estimated, converged)
 
 
 def _same_data(small: StateSpaceModel, large: StateSpaceModel) -> None:
@@ -234,7 +242,7 @@ def _nested(small: StateSpaceModel, large: StateSpaceModel) -> str:
             f"restrictions of the larger one on {', '.join(names)} that the smaller one does not "
             "obey. Compare aic or bic."
         )
-    return _boundary(small, large, embedded)
+    return _boundary(large, embedded)
 
 
 def _refuse_fewer_terms(small: StateSpaceModel, large: StateSpaceModel) -> None:
@@ -278,7 +286,7 @@ def _embedded(small: StateSpaceModel, large: StateSpaceModel) -> list[FloatArray
     return [np.array([point[i] if i >= 0 else 0.0 for i in places]) for point in points]
 
 
-def _boundary(small: StateSpaceModel, large: StateSpaceModel, points: list[FloatArray]) -> str:
+def _boundary(large: StateSpaceModel, points: list[FloatArray]) -> str:
     """Variances that the hypothesis puts to zero."""
     zero = ~np.any(points, axis=0)
     live = large.layout.expansion.any(axis=1)

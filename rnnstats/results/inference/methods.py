@@ -11,7 +11,7 @@ import pandas as pd
 
 from rnnstats._checks import check_bool, check_generator, check_int, check_literal
 from rnnstats.errors import SpecificationError
-from rnnstats.estimation.covariance import CovarianceEstimate, CovType
+from rnnstats.estimation.covariance import COV_TYPES, CovarianceEstimate, CovType
 from rnnstats.estimation.disagreement import InformationTest
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results.forecasting.prediction import check_alpha
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["Inference"]
 
 DEFAULT_SEED = 20240913
-_COMPARED = ("oim", "approx", "opg", "robust", "robust_approx")
+_COMPARED = tuple(kind for kind in COV_TYPES if kind != "none")
 
 
 class Inference(ABC):
@@ -41,6 +41,7 @@ class Inference(ABC):
 
     model: StateSpaceModel
     convergence: Any
+    cov_type: CovType
     _theta: FloatArray
 
     @property
@@ -211,8 +212,10 @@ class Inference(ABC):
 
         Parameters
         ----------
-        cov_types : sequence of {"oim", "approx", "opg", "robust", "robust_approx"}
-            Kinds to show; others are divided by the first.
+        cov_types : sequence of str
+            Kinds to show, of "oim", "approx", "opg", "robust", "robust_approx", "cluster" and
+            "hac"; others are divided by the first. The kind of these results keeps their options
+            ("cluster" needs them), others have their defaults, see `with_cov`.
         nboot : int
             Samples drawn from the fitted model for the test (not fitted again, so this is quick);
             0 for no test.
@@ -256,7 +259,9 @@ class Inference(ABC):
                 f"{caller}: kinds are compared at the maximum of the likelihood; got parameters "
                 "that were given, not estimated on these data, or no kind. Use fit."
             )
-        errors: dict[str, pd.Series] = {kind: self.with_cov(kind).bse for kind in kinds}
+        errors: dict[str, pd.Series] = {
+            kind: (self if kind == self.cov_type else self.with_cov(kind)).bse for kind in kinds
+        }
         test: InformationTest | None = None
         names: tuple[str, ...] = ()
         draws = 0

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import numpy as np
 import pandas as pd
@@ -226,7 +226,8 @@ def _targets(
     if which is None:
         asked = list(model.layout.free_names)
     else:
-        asked = [which] if isinstance(which, str) or callable(which) else list(which)
+        alone = isinstance(which, str) or not isinstance(which, Iterable)
+        asked = [which] if alone else list(cast("Iterable[Any]", which))
     targets: list[_Target] = []
     for one in asked:
         found, functions = _read(model, theta, estimate, one, labelled)

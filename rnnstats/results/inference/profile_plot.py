@@ -75,5 +75,6 @@ def _panel(ax: Axes, name: str, row: Any, curve: pd.DataFrame, cut: float) -> No
         if math.isfinite(end):
             ax.axvline(end, color=BLUE, linewidth=0.8, alpha=0.6)
     ax.set_ylim(0.0, 1.7 * cut)
+    ax.locator_params(axis="x", nbins=5)
     ax.set_ylabel("deviance")
     _style(ax, str(name))

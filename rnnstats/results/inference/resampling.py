@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import numpy as np
 
-from rnnstats._checks import check_bool, check_generator, check_int, check_literal
+from rnnstats._checks import check_bool, check_generator, check_int, check_jobs, check_literal
 from rnnstats.errors import ConvergenceWarning, DataError, RnnStatsError, SpecificationError
 from rnnstats.estimation.bootstrap import (
     DEFAULT_SEED,
@@ -121,7 +121,7 @@ class Resampling(ABC):
         check_literal(kind, get_args(BootstrapKind), name="kind", caller=caller)
         check_bool(errors, name="errors", caller=caller)
         check_bool(progress, name="progress", caller=caller)
-        n_jobs = check_jobs(n_jobs, caller)
+        n_jobs = check_jobs(n_jobs, caller=caller)
         generator = check_generator(DEFAULT_SEED if rng is None else rng, caller=caller)
         refit = refitter_of(self.model, self._theta, caller)
         values = np.ascontiguousarray(self.model.endog.values)
@@ -269,29 +269,3 @@ def standard_errors(model: StateSpaceModel, theta: FloatArray) -> FloatArray:
     variances = ((vectors**2) / values).sum(axis=1) / size**2
     found = np.sqrt(expansion @ variances)
     return np.where(found > 0.0, found, np.nan)
-
-
-def check_jobs(value: object, caller: str) -> int:
-    """
-    Check ``n_jobs``.
-
-    Parameters
-    ----------
-    value : object
-    caller : str
-
-    Returns
-    -------
-    int
-
-    Raises
-    ------
-    SpecificationError
-        It is neither -1 nor at least 1.
-    """
-    number = check_int(value, name="n_jobs", caller=caller, minimum=-1)
-    if number == 0:
-        raise SpecificationError(
-            f"{caller}: n_jobs must be at least 1, or -1 for all processors; got 0. Use 1."
-        )
-    return number

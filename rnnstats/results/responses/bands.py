@@ -31,6 +31,8 @@ BandKind = Literal["delta", "bootstrap"]
 Function = Callable[[FloatArray], FloatArray]
 # Rows of derivatives whose covariance is taken together.
 CHUNK = 64
+# What a draw may be refused for where the estimates are not: also a filter that does not settle.
+IMPOSSIBLE = (NotPositiveDefiniteError, NotStationaryError, SpecificationError)
 # Fewer usable draws than this do not show the tails of a distribution.
 FEWEST = 20
 
@@ -122,9 +124,16 @@ def _slopes(
         errors = np.sqrt(np.diagonal(covariance.cov))[free]
     usable = np.isfinite(errors) & (errors > 0)
     scale = np.where(usable, errors, np.maximum(np.abs(point), 1e-2))
-    found = jacobian(lambda x: function(layout.expand(x)).ravel(), point, scale=scale)
+    moved = np.flatnonzero(covariance.varying[free])
+
+    def at(part: FloatArray) -> FloatArray:
+        whole = point.copy()
+        whole[moved] = part
+        return function(layout.expand(whole)).ravel()
+
+    found = jacobian(at, point[moved], scale=scale[moved])
     slopes = np.zeros((len(found), theta.size))
-    slopes[:, free] = found
+    slopes[:, np.array(free, dtype=int)[moved]] = found
     return slopes
 
 
@@ -151,6 +160,8 @@ def delta_bands(
     Returns
     -------
     Bands
+        Parameters at the boundary (a variance of zero) are taken as known, which ``words`` then
+        say.
 
     Raises
     ------
@@ -164,9 +175,12 @@ def delta_bands(
             "parameter. Fit with another cov_type, or use bands='bootstrap'."
         )
     point = function(theta)
-    errors = delta_errors(function, layout, theta, covariance)
+    errors = delta_errors(function, layout, theta, covariance.holding_boundary())
     reach = width * errors
-    return Bands(point, errors, point - reach, point + reach, "delta method")
+    words, known = "delta method", np.array(layout.names)[covariance.at_boundary]
+    if known.size:
+        words += f", given {', '.join(known)}, at the boundary"
+    return Bands(point, errors, point - reach, point + reach, words)
 
 
 def bootstrap_bands(
@@ -213,7 +227,7 @@ def bootstrap_bands(
     for draw in draws[np.isfinite(draws).all(axis=1)]:
         try:
             value = function(draw)
-        except (NotPositiveDefiniteError, NotStationaryError, np.linalg.LinAlgError):
+        except (*IMPOSSIBLE, np.linalg.LinAlgError):
             continue
         if np.isfinite(value).all():
             found.append(value)

@@ -207,7 +207,12 @@ class ObservationWeights:
         from rnnstats.results.responses.plots import draw_weights
 
         words = f"weights in {self.target} at {self.date}, {self.information}"
-        return draw_weights(self._frame["weight"].unstack(), words=words, fig=fig)
+        index = self._frame.index
+        names = index.get_level_values(1).unique()  # in the order of the outputs
+        weights = self._frame["weight"].to_numpy().reshape(-1, len(names))
+        dates = index.get_level_values(0)[:: len(names)]
+        table = pd.DataFrame(weights, index=dates, columns=names)
+        return draw_weights(table, words=words, fig=fig)
 
 
 def date_text(date: object) -> str:

@@ -11,13 +11,13 @@ from scipy.linalg import solve_triangular
 
 from rnnstats import _compat
 from rnnstats._index import label
+from rnnstats.equivalence.steady import shares_noise
 from rnnstats.kernels.kalman import FilterOutput, SmootherOutput
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.responses.impulse import (
     cholesky_factor,
     innovation_shocks,
-    is_shared,
     shock_names,
 )
 from rnnstats.results.responses.intercepts import Source, sources_of
@@ -262,7 +262,7 @@ def _smoothed(
     names, states = model.endog.names, tuple(model.state_names)
     noise, eps = moments.smoothed_state_noise, moments.smoothed_obs_noise
     level = moments.smoothed_state @ system.design.T + system.obs_intercept + eps
-    if is_shared(system):
+    if shares_noise(system):
         # eta_{t+1} is eps_t; the noise of the step into the first row precedes the sample
         shocks, factor = _split(eps, system.obs_cov, orthogonalized)
         outputs = factor[None] * shocks[:, None, :]

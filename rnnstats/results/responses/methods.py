@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast, get_args, overload
 
 import numpy as np
@@ -81,7 +81,7 @@ class Responses(ABC):
     def impulse_responses(
         self,
         steps: int = ...,
-        impulse: int | str | ArrayLike | None = ...,
+        impulse: int | str | Mapping[str, float] | ArrayLike | None = ...,
         orthogonalized: bool = ...,
         cumulative: bool = ...,
         *,
@@ -96,7 +96,7 @@ class Responses(ABC):
     def impulse_responses(
         self,
         steps: int = ...,
-        impulse: int | str | ArrayLike | None = ...,
+        impulse: int | str | Mapping[str, float] | ArrayLike | None = ...,
         orthogonalized: bool = ...,
         cumulative: bool = ...,
         *,
@@ -110,7 +110,7 @@ class Responses(ABC):
     def impulse_responses(
         self,
         steps: int = 1,
-        impulse: int | str | ArrayLike | None = 0,
+        impulse: int | str | Mapping[str, float] | ArrayLike | None = 0,
         orthogonalized: bool = False,
         cumulative: bool = False,
         *,
@@ -126,12 +126,13 @@ class Responses(ABC):
         ----------
         steps : int
             Rows after the shock; the answer has ``steps + 1`` rows, as in statsmodels.
-        impulse : int, str, array_like or None
-            Which shock: its number or name, or weights for all shocks; None for every shock, each
-            by itself. The shocks are the noises that drive the states, named after the states that
-            they enter; in the innovations form the innovations, named after the outputs. In the
-            other forms an output's name means its one-step-ahead forecast error in the steady
-            state (Wold's innovation); in the observed form these are the noises.
+        impulse : int, str, array_like, Series, mapping or None
+            Which shock: its number or name, or weights for all shocks (a Series or mapping by
+            name); None for every shock, each by itself. The shocks are the noises that drive the
+            states, named after the states that they enter; in the innovations form the innovations,
+            named after the outputs. In the other forms an output's name means its one-step-ahead
+            forecast error in the steady state (Wold's innovation); in the observed form these are
+            the noises.
         orthogonalized : bool
             Shock of one standard deviation along the Cholesky factor of the shocks' covariance,
             instead of size 1. The order of the outputs matters.
@@ -190,6 +191,7 @@ class Responses(ABC):
             return values.cumsum(axis=0) if running else values
 
         if bands is None:
+            _refuse_draws(bands, bootstrap, caller)
             values = responses(self._theta)
             index = pd.RangeIndex(count + 1, name="lag")
             if impulse is not None:
@@ -211,6 +213,7 @@ class Responses(ABC):
         caller: str,
     ) -> Bands:
         check_literal(bands, get_args(BandKind), name="bands", caller=caller)
+        _refuse_draws(bands, bootstrap, caller)
         if bands == "delta":
             layout, cov = self.model.layout, self.covariance
             return delta_bands(function, layout, self._theta, cov, alpha=alpha, caller=caller)
@@ -296,7 +299,9 @@ class Responses(ABC):
             self._system, count, names, kind=kind, generalized=whole
         )
         around = None
-        if bands is not None:
+        if bands is None:
+            _refuse_draws(bands, bootstrap, caller)
+        else:
             ends = self._bands(shares, bands, alpha, bootstrap, caller)
             low, high = np.clip(ends.lower, 0.0, 1.0), np.clip(ends.upper, 0.0, 1.0)
             around = Bands(ends.point, ends.std_err, low, high, ends.words)
@@ -440,6 +445,14 @@ class Responses(ABC):
         and filtering, Journal of Economic Dynamics and Control 27, 1317-1333.
         """
         return weights_of(self.model, self._theta, target, date, information=information, exog=exog)
+
+
+def _refuse_draws(bands: str | None, bootstrap: Any, caller: str) -> None:
+    if bands != "bootstrap" and bootstrap is not None:
+        raise SpecificationError(
+            f"{caller}: bootstrap gives the draws of bands='bootstrap'; got it with "
+            f"bands={bands!r}. Add bands='bootstrap', or leave the draws out."
+        )
 
 
 def _size(orthogonalized: bool, generalized: bool, caller: str) -> impulses.ShockSize:

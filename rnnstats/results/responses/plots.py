@@ -25,7 +25,13 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_parts", "draw_responses", "draw_shares", "draw_weights"]
+__all__ = [
+    "draw_banded_shares",
+    "draw_parts",
+    "draw_responses",
+    "draw_shares",
+    "draw_weights",
+]
 
 # Okabe and Ito's palette without black, then lighter shades of the same.
 COLORS = ("#0072B2", "#D55E00", "#009E73", "#E69F00", "#CC79A7", "#56B4E9", "#F0E442", "#7F7F7F")
@@ -75,26 +81,77 @@ def draw_responses(
     -------
     matplotlib.figure.Figure
     """
-    rows, columns = len(outputs), len(impulses)
+    return _banded(
+        bands, [[f"{impulse} to {output}" for impulse in impulses] for output in outputs],
+        np.arange(float(len(bands.point))), (start, words, "lag"), fig,
+    )  # fmt: skip
+
+
+def _banded(
+    bands: Bands,
+    titles: list[list[str]],
+    x: FloatArray,
+    words: tuple[str, str, str],
+    fig: Figure | None,
+) -> Figure:
+    """Draw lines with bands, arrays of shape (len(x), rows, columns) with a title a panel.
+
+    Words are those of the line, the band and the axis.
+    """
+    rows, columns = len(titles), len(titles[0])
     width, height = max(5.5, 1.0 + 3.0 * columns), 1.2 + 2.0 * rows
     fig = _new_figure(fig, caller="plot", width=width, height=height)
-    lags = np.arange(len(bands.point))
     first: Axes | None = None
-    for i, output in enumerate(outputs):
-        for j, impulse in enumerate(impulses):
+    for i in range(rows):
+        for j in range(columns):
             ax = fig.add_subplot(rows, columns, i * columns + j + 1, sharex=first)
             first = first or ax
             low, high = bands.lower[:, i, j], bands.upper[:, i, j]
-            ax.fill_between(lags, low, high, color=BLUE, alpha=BAND, lw=0, label=words)
-            marker = "o" if len(lags) <= 25 else None
-            point = bands.point[:, i, j]
-            ax.plot(lags, point, color=BLUE, lw=1.4, marker=marker, ms=3, label=start)
+            ax.fill_between(x, low, high, color=BLUE, alpha=BAND, lw=0, label=words[1])
+            marker = "o" if len(x) <= 25 else None
+            ax.plot(x, bands.point[:, i, j], color=BLUE, lw=1.4, marker=marker, ms=3,
+                    label=words[0])  # fmt: skip
             ax.axhline(0.0, color=GREY, lw=0.8)
-            _style(ax, f"{impulse} to {output}")
+            _style(ax, titles[i][j])
             if i == rows - 1:
-                ax.set_xlabel("lag", fontsize=8)
+                ax.set_xlabel(words[2], fontsize=8)
     if first is not None:
         _legend(fig, first)
+    return fig
+
+
+def draw_banded_shares(
+    bands: Bands,
+    outputs: tuple[str, ...],
+    sources: tuple[str, ...],
+    *,
+    words: str,
+    fig: Figure | None,
+) -> Figure:
+    """Draw shares of variance with bands, outputs in rows and sources in columns.
+
+    Parameters
+    ----------
+    bands : Bands
+        Arrays of shape (outputs, horizons, sources).
+    outputs, sources : tuple of str
+    words : str
+        What the band is.
+    fig : matplotlib.figure.Figure or None
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    turned = Bands(
+        bands.point.transpose(1, 0, 2), bands.std_err.transpose(1, 0, 2),
+        bands.lower.transpose(1, 0, 2), bands.upper.transpose(1, 0, 2), bands.words,
+    )  # fmt: skip
+    steps = np.arange(1.0, len(turned.point) + 1)
+    titles = [[f"{source} in the error of {output}" for source in sources] for output in outputs]
+    fig = _banded(turned, titles, steps, ("share", words, "steps ahead"), fig)
+    for ax in fig.axes:
+        ax.set_ylim(-0.02, 1.02)
     return fig
 
 

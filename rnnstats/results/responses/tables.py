@@ -105,14 +105,16 @@ class ImpulseResponses:
             One table for each pair of impulse and output; long ones show some of the lags.
         """
         frame, summary = self.frame, None
+        count = len(self._bands.point)
+        lags = _spread(count)
         kind = "Cumulative responses" if self.cumulative else "Responses"
-        for impulse in self.impulses:
-            for output in self.outputs:
-                part = pd.DataFrame(frame.xs((impulse, output)))
-                shown = part.iloc[_spread(len(part))].rename_axis(index=None)
-                level = f"{100 * (1 - self.alpha):g} %"
+        level = f"{100 * (1 - self.alpha):g} %"
+        for i, impulse in enumerate(self.impulses):
+            for j, output in enumerate(self.outputs):
+                first = (i * len(self.outputs) + j) * count
+                shown = frame.iloc[[first + lag for lag in lags]]
                 shown.columns = pd.Index(["response", "std err", "[lower", "upper]"])
-                shown.index = pd.Index([f"lag {lag}" for lag in shown.index])
+                shown.index = pd.Index([f"lag {lag}" for lag in lags])
                 notes = [f"Shock: {self.shock}.", f"{level} bands: {self._bands.words}."]
                 more = _compat.build_table(
                     shown,
@@ -243,7 +245,7 @@ class VarianceDecomposition:
         return summary
 
     def plot(self, *, fig: Figure | None = None) -> Figure:
-        """Plot the shares by horizon, stacked, one output a panel.
+        """Plot the shares by horizon: stacked, one output a panel, or with bands each by itself.
 
         Parameters
         ----------
@@ -259,6 +261,9 @@ class VarianceDecomposition:
         MissingDependencyError
             matplotlib is not installed.
         """
-        from rnnstats.results.responses.plots import draw_shares
+        from rnnstats.results.responses.plots import draw_banded_shares, draw_shares
 
+        if self._bands is not None:
+            words = f"{100 * (1 - self.alpha):g} % band, {self._bands.words}"
+            return draw_banded_shares(self._bands, self.outputs, self.sources, words=words, fig=fig)
         return draw_shares(self._point, self.outputs, self.sources, fig=fig)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from rnnstats.equivalence.steady import shares_noise
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results.protocol import FloatArray
@@ -11,7 +12,6 @@ from rnnstats.results.responses.impulse import (
     ShockKind,
     cholesky_factor,
     innovation_shocks,
-    is_shared,
     moving_average,
     noise_shocks,
     scaled_responses,
@@ -61,7 +61,7 @@ def variance_shares(
         State and output noise are correlated but not the same, with ``kind="noises"``.
     """
     outputs, states = names
-    if kind == "noises" and not is_shared(system):
+    if kind == "noises" and not shares_noise(system):
         return _noise_parts(system, horizons, outputs, states)
     shocks = innovation_shocks(system, outputs)
     average = moving_average(system, shocks, horizons - 1)
@@ -95,7 +95,8 @@ def _noise_parts(
     noise = system.selection @ system.state_cov @ system.selection.T
     known = steady_state(system).state_cov
     ahead = known - noise  # T P T', P the covariance of the filtered state
-    ahead = np.where(np.abs(ahead) > 1e-12 * np.abs(known).max(), ahead, 0.0)
+    sizes = np.sqrt(np.diagonal(known))
+    ahead = np.where(np.abs(ahead) > 1e-12 * np.outer(sizes, sizes), ahead, 0.0)
     origin = np.empty((horizons, system.k_endog, 1))
     loading = system.design
     for h in range(horizons):

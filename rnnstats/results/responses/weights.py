@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstats.diagnostics.units import natural_units
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels.kalman import FilterOutput, kalman_filter
 from rnnstats.kernels.system import StateSpace
@@ -204,17 +205,16 @@ def _proper(system: StateSpace) -> tuple[StateSpace, FloatArray]:
     """Give a diffuse start a finite variance; also return its effects on the first state.
 
     The estimate of the start's effects by generalised least squares does not depend on the
-    variance, which only keeps the covariances of the filter regular.
+    variance, which only keeps the covariances of the filter regular: it is that of a start that
+    shows in the outputs as much as the noise does, whatever their units.
     """
     diffuse = np.flatnonzero(system.initial_diffuse)
     p, m, r = system.k_endog, system.k_states, system.k_posdef
     places = StateSpace.offsets(p, m, r)
     matrices = system.matrices.copy()
     matrices[places["initial_mean"][0]] = 0.0
-    noise = system.selection @ system.state_cov @ system.selection.T
-    size = float(np.diagonal(noise).max(initial=0.0)) or 1.0
     spread = np.zeros(m)
-    spread[diffuse] = size
+    spread[diffuse] = natural_units(system).states[diffuse] ** 2
     matrices[places["initial_cov"][0]] += np.diag(spread).ravel()
     matrices[places["initial_diffuse"][0]] = 0.0
     proper = StateSpace(

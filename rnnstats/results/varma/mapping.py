@@ -184,14 +184,15 @@ def map_to_varma(model: StateSpaceModel, theta: FloatArray, form: PolynomialForm
         slopes[:, j] = moved.flat().imag / STEP
         reduced_slopes[:, j] = moved.reduced().flat().imag / STEP
     free = np.asarray(model.layout.expansion, dtype=np.float64)
+    inputs = _input_sizes(whole)
     return Mapped(
         form,
         structural,
         reduced,
         slopes,
         reduced_slopes,
-        _live(structural, slopes @ free, scale),
-        _live(reduced, reduced_slopes @ free, scale),
+        _live(structural, slopes @ free, scale, inputs),
+        _live(reduced, reduced_slopes @ free, scale, inputs),
         plan.kronecker,
         found,
         coprimeness_of(_with_inputs(base, gain), scale=scale),
@@ -221,12 +222,13 @@ def _read(model: StateSpaceModel, theta: FloatArray) -> tuple[Matrices, Matrices
 
 def _matrices(model: StateSpaceModel, theta: FloatArray) -> Matrices:
     """Read the system; intercepts are taken apart by probing rows past the sample."""
-    k = 0 if model.exog is None else model.exog.values.shape[1]
+    size = _input_sizes(model)
+    k = len(size)
     probe = np.zeros((k + 2, k))
-    probe[2:] = np.eye(k)
+    probe[2:] = np.diag(size)  # as large as in the sample: one would be lost beside a level
     system = model.system(theta, steps=k + 2, exog=probe if k else None)
-    outputs = _taken_apart(system.obs_intercept, model.nobs, k)
-    states = _taken_apart(system.state_intercept, model.nobs, k)
+    outputs = _taken_apart(system.obs_intercept, model.nobs, size)
+    states = _taken_apart(system.state_intercept, model.nobs, size)
     return Matrices(
         np.array(system.transition),
         np.array(system.design),
@@ -240,9 +242,10 @@ def _matrices(model: StateSpaceModel, theta: FloatArray) -> Matrices:
 
 
 def _taken_apart(
-    intercept: FloatArray, nobs: int, k: int
+    intercept: FloatArray, nobs: int, size: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Constant, slope in t = 1, 2, ... and coefficients of the inputs (width, k)."""
+    k = len(size)
     if intercept.ndim == 1:
         return intercept.copy(), np.zeros(len(intercept)), np.zeros((len(intercept), k))
     rows = intercept[nobs:]
@@ -250,7 +253,7 @@ def _taken_apart(
     level = rows[0] - slope * (nobs + 1)
     t = np.arange(nobs + 3, nobs + 3 + k, dtype=np.float64)
     direct = rows[2:] - level - t[:, None] * slope
-    return level, slope, direct.T
+    return level, slope, direct.T / size
 
 
 class _Seen(NamedTuple):
@@ -267,10 +270,12 @@ def _seen_part(base: Matrices) -> _Seen | None:
         return None
     factor = 0.95 / max(spectral_radius(base.transition), 1.0)
     n = len(base.transition)
-    rows = powers(base.design, factor * base.transition, n).reshape(-1, n)
+    sizes = np.linalg.norm(base.design, axis=1)
+    sizes = np.where(sizes > 0.0, sizes, 1.0)  # whatever the units of the outputs
+    rows = powers(base.design / sizes[:, None], factor * base.transition, n).reshape(-1, n)
     left, values, right = np.linalg.svd(rows)
     rank = int(np.count_nonzero(values > 1e-10 * values.max(initial=0.0)))
-    return _Seen(left[:, :rank].T, right[:rank].T, factor)
+    return _Seen(left[:, :rank].T / np.tile(sizes, n), right[:rank].T, factor)
 
 
 def _turned(parts: Matrices, seen: _Seen) -> tuple[Matrices, AnyArray]:
@@ -430,14 +435,24 @@ def _coefficients(base: Matrices, gain: AnyArray, sigma: AnyArray, plan: _Plan) 
     return Coefficients(found._replace(exog=found.exog[:, :, :k]), intercept, trend, sigma)
 
 
-def _live(found: Coefficients, slopes: FloatArray, scale: FloatArray) -> NDArray[np.bool_]:
-    """Coefficients that are neither structurally zero nor one, in units of the errors."""
+def _input_sizes(model: StateSpaceModel) -> FloatArray:
+    """Root mean squares of the inputs; one for an input that is zero throughout."""
+    if model.exog is None:
+        return np.ones(0)
+    sizes = np.sqrt(np.mean(np.square(model.exog.values), axis=0))
+    return np.where(sizes > 0.0, sizes, 1.0)
+
+
+def _live(
+    found: Coefficients, slopes: FloatArray, scale: FloatArray, inputs: FloatArray
+) -> NDArray[np.bool_]:
+    """Coefficients that are neither structurally zero nor one, in units of errors and inputs."""
     p = found.polynomials
     ratio = scale[:, None] / scale
     blank = np.ones_like(found.intercept)
-    wide = np.ones(p.exog.shape)
+    loads = _spread(scale[:, None] / inputs, p.exog)
     units = Coefficients(
-        Polynomials(ratio, _spread(ratio, p.ar), _spread(ratio, p.ma), wide * scale[:, None]),
+        Polynomials(ratio, _spread(ratio, p.ar), _spread(ratio, p.ma), loads),
         blank * scale,
         blank * scale,
         np.outer(scale, scale),

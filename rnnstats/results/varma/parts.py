@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnnstats._checks import is_symmetric
 from rnnstats.equivalence.polynomials import Polynomials
 from rnnstats.errors import SpecificationError
 from rnnstats.results.protocol import FloatArray
@@ -45,12 +46,20 @@ def read_only(value: Any) -> Any:
     return value
 
 
+def _numbers(values: ArrayLike, name: str) -> FloatArray:
+    try:
+        return np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise SpecificationError(
+            f"VARMA: {name} must be numbers; got {values!r}. Pass an array of numbers."
+        ) from error
+
+
 def positive_definite(sigma_u: ArrayLike) -> FloatArray:
-    sigma = np.asarray(sigma_u, dtype=np.float64)
+    sigma = _numbers(sigma_u, "sigma_u")
     sigma = sigma.reshape(1, 1) if sigma.size == 1 else sigma
     square = sigma.ndim == 2 and sigma.shape[0] == sigma.shape[1]
-    symmetric = square and np.isfinite(sigma).all() and np.allclose(sigma, sigma.T, rtol=1e-8)
-    if not symmetric or not np.linalg.eigvalsh(sigma)[0] > 0.0:
+    if not (square and is_symmetric(sigma)) or not np.linalg.eigvalsh(sigma)[0] > 0.0:
         raise SpecificationError(
             "VARMA: sigma_u must be a symmetric positive definite matrix, one row an output; got "
             f"shape {sigma.shape}. Give the covariance of the errors."
@@ -59,7 +68,7 @@ def positive_definite(sigma_u: ArrayLike) -> FloatArray:
 
 
 def vector_of(values: ArrayLike | None, k: int, name: str) -> FloatArray:
-    given = np.zeros(k) if values is None else np.asarray(values, dtype=np.float64)
+    given = np.zeros(k) if values is None else _numbers(values, name)
     array = given.reshape(-1)
     if array.shape != (k,) or not np.isfinite(array).all():
         raise SpecificationError(
@@ -72,7 +81,8 @@ def vector_of(values: ArrayLike | None, k: int, name: str) -> FloatArray:
 def inputs_of(exog: ArrayLike | None, k: int) -> FloatArray:
     if exog is None:
         return np.zeros((0, k, 0))
-    array = np.asarray(exog, dtype=np.float64)
+    array = _numbers(exog, "exog")
+    array = array.reshape(1, 1, -1) if array.ndim <= 1 and k == 1 else array
     array = array[None] if array.ndim == 2 else array
     if array.ndim != 3 or array.shape[1] != k or 0 in array.shape or not np.isfinite(array).all():
         raise SpecificationError(

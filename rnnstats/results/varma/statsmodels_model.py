@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from rnnstats._checks import by_name
 from rnnstats._compat import varma as compat
 from rnnstats.data import Endog, Exog
 from rnnstats.equivalence.polynomials import from_polynomials
@@ -70,6 +71,27 @@ class _Path(NamedTuple):
     diffuse: bool = False
 
 
+class _Inputs(NamedTuple):
+    """Inputs and what they were before the first row.
+
+    Attributes
+    ----------
+    names : tuple of str
+    before : ndarray, shape (lags, k_exog)
+        Rows before the first that lags reach, the oldest first.
+    rows : ndarray, shape (nobs, k_exog)
+    """
+
+    names: tuple[str, ...]
+    before: FloatArray
+    rows: FloatArray
+
+    def lagged(self, lag: int) -> FloatArray:
+        """Inputs so many rows back, shape (nobs, k_exog)."""
+        end = len(self.before)
+        return np.vstack([self.before, self.rows])[end - lag : end - lag + len(self.rows)]
+
+
 def to_statsmodels(
     found: Coefficients,
     names: tuple[tuple[str, ...], tuple[str, ...]],
@@ -126,9 +148,36 @@ def to_statsmodels(
         lead = int(np.argmax(np.isfinite(rows).any(axis=1)))
         frame, first = frame.iloc[lead:], first + lead
         inputs = None if inputs is None else Exog(inputs.values[lead:], inputs.names)
+    known = None
+    if inputs is not None:
+        before = _before(model, _theta(sample), inputs.values, len(p.exog) - 1)
+        known = _Inputs(inputs.names, before, inputs.values)
     if len(names[0]) == 1:
-        return _univariate(found, frame, inputs, path, first, default)
-    return _multivariate(found, frame, inputs, path, first, default)
+        return _univariate(found, frame, known, path, first, default)
+    return _multivariate(found, frame, known, path, first, default)
+
+
+def _before(
+    model: StateSpaceModel | None, theta: FloatArray, x: FloatArray, lags: int
+) -> FloatArray:
+    """Inputs before the first row: earlier ones of the sample, else what the start takes them for.
+
+    A stationary start takes the first row's for those of ever, others take zero.
+    """
+    earlier = x[:0]
+    if isinstance(model, ContinuedModel) and model.whole.exog is not None:
+        x = model.whole.exog.values
+        earlier, model = x[max(model.first - lags, 0) : model.first], model.whole
+    held = model is None or model.system(theta).start == "stationary"
+    first = x[:1] if held else np.zeros((1, x.shape[1]))
+    return np.vstack([np.repeat(first, lags - len(earlier), axis=0), earlier])
+
+
+def _in_order(data: Any, names: tuple[str, ...], what: str) -> Any:
+    """Columns of a table in the order of the model's names, where they have these."""
+    if not hasattr(data, "columns") or data.shape[1] != len(names):
+        return data
+    return data.iloc[:, by_name(data, names, what=what, caller=CALLER)]
 
 
 def _theta(sample: Sample | None) -> FloatArray:
@@ -152,8 +201,8 @@ def _data(
     if sample is not None:
         model = applied_model(sample.model, endog, exog)
         return model, model.endog, model.exog
-    outputs = Endog.from_input(endog, caller=CALLER)
-    inputs = Exog.from_input(exog, outputs, caller=CALLER)
+    outputs = Endog.from_input(_in_order(endog, names[0], "endog"), caller=CALLER)
+    inputs = Exog.from_input(_in_order(exog, names[1], "exog"), outputs, caller=CALLER)
     widths = (outputs.k_endog, 0 if inputs is None else inputs.values.shape[1])
     if widths != (len(names[0]), len(names[1])):
         raise DataError(
@@ -212,7 +261,8 @@ def _stationary_path(found: Coefficients, x: FloatArray, rows: int) -> _Path:
     system = from_polynomials(p.ar, p.ma) if len(p.ar) or len(p.ma) else None
     k = len(found.intercept)
     if system is None:
-        return _Path(_recursion(found, x, rows), np.zeros((rows * k, 0)), np.zeros((0, 0)))
+        held = _Inputs((), np.repeat(x[:1], max(len(p.exog) - 1, 0), axis=0), x)
+        return _Path(_recursion(found, held, rows), np.zeros((rows * k, 0)), np.zeros((0, 0)))
     radius = spectral_radius(system.transition)
     if not radius < 1.0:
         raise SpecificationError(
@@ -244,16 +294,18 @@ def _stationary_path(found: Coefficients, x: FloatArray, rows: int) -> _Path:
     return _Path(mean[len(p.ar) :], shown, cov)
 
 
-def _recursion(found: Coefficients, x: FloatArray, rows: int, first: int = 1) -> FloatArray:
-    """Outputs without errors when everything before the first row is zero."""
+def _recursion(
+    found: Coefficients, inputs: _Inputs | None, rows: int, first: int = 1
+) -> FloatArray:
+    """Outputs without errors when outputs and errors before the first row are zero."""
     p = found.polynomials
     out = np.zeros((rows, len(found.intercept)))
     for t in range(rows):
         out[t] = found.intercept + found.trend * (t + first)
         for lag in range(1, min(t, len(p.ar)) + 1):
             out[t] += p.ar[lag - 1] @ out[t - lag]
-        for lag in range(min(t + 1, len(p.exog)) if x.shape[1] else 0):
-            out[t] += p.exog[lag] @ x[t - lag]
+        if inputs is not None and inputs.rows.shape[1]:
+            out[t] += sum(coefs @ inputs.lagged(lag)[t] for lag, coefs in enumerate(p.exog))
     return out
 
 
@@ -284,7 +336,7 @@ def _observer_start(found: Coefficients, path: _Path, base: FloatArray) -> _Star
 def _multivariate(
     found: Coefficients,
     frame: pd.DataFrame,
-    inputs: Exog | None,
+    inputs: _Inputs | None,
     path: _Path,
     first: int,
     default: bool,
@@ -319,25 +371,23 @@ def _trend(found: Coefficients) -> str:
     return "c" if found.intercept.any() else "n"
 
 
-def _lagged(inputs: Exog | None, lags: int, index: pd.Index) -> pd.DataFrame | None:
-    """Inputs and their lags as columns; zero before the sample."""
+def _lagged(inputs: _Inputs | None, lags: int, index: pd.Index) -> pd.DataFrame | None:
+    """Inputs and their lags as columns."""
     if inputs is None:
         return None
     blocks = {}
     for lag in range(lags):
-        for name, column in zip(inputs.names, inputs.values.T, strict=True):
-            shifted = np.concatenate([np.zeros(min(lag, len(column))), column[: len(column) - lag]])
-            blocks[name if lag == 0 else f"L{lag}.{name}"] = shifted
+        for name, column in zip(inputs.names, inputs.lagged(lag).T, strict=True):
+            blocks[name if lag == 0 else f"L{lag}.{name}"] = column
     return pd.DataFrame(blocks, index=index)
 
 
 def _varmax_start(
-    found: Coefficients, path: _Path, inputs: Exog | None, order: tuple[int, int], first: int
+    found: Coefficients, path: _Path, inputs: _Inputs | None, order: tuple[int, int], first: int
 ) -> compat.ModelStart:
     p = found.polynomials
     k, lags = len(found.intercept), len(path.mean)
-    x = np.zeros((lags, 0)) if inputs is None else inputs.values
-    start = _observer_start(found, path, _recursion(found, x, lags, first))
+    start = _observer_start(found, path, _recursion(found, inputs, lags, first))
     q, r = max(order[0], 1), order[1]
     # later observer states from earlier outputs and errors
     later = np.zeros(((lags - 1) * k, (q - 1 + max(r - 1, 0)) * k))
@@ -367,7 +417,7 @@ def _varmax_start(
 def _univariate(
     found: Coefficients,
     frame: pd.DataFrame,
-    inputs: Exog | None,
+    inputs: _Inputs | None,
     path: _Path,
     first: int,
     default: bool,
@@ -383,7 +433,7 @@ def _univariate(
         if columns is not None:
             mean = mean - (columns.to_numpy()[:lags] @ weights)[:, None]
         bare = found._replace(polynomials=p._replace(exog=np.zeros((0, 1, 0))))
-        base = _recursion(bare, np.zeros((lags, 0)), lags, first)
+        base = _recursion(bare, None, lags, first)
         observer = _observer_start(found, path._replace(mean=mean), base)
         size = max(len(ar), len(ma) + 1)
         shock = np.zeros(size)
@@ -411,7 +461,7 @@ def _univariate(
 
 
 def _regressors(
-    found: Coefficients, inputs: Exog | None, index: pd.Index
+    found: Coefficients, inputs: _Inputs | None, index: pd.Index
 ) -> tuple[pd.DataFrame | None, FloatArray]:
     """Columns and coefficients of a regression whose errors are ARMA."""
     if inputs is None:
@@ -425,7 +475,7 @@ def _regressors(
     gap = implied.copy()
     gap[: len(exog)] -= exog
     if np.abs(gap).max() <= 1e-12 * max(float(np.abs(exog).max()), 1e-300):
-        return pd.DataFrame(inputs.values, index=index, columns=list(inputs.names)), exog[0]
+        return pd.DataFrame(inputs.rows, index=index, columns=list(inputs.names)), exog[0]
     lagged = _lagged(inputs, len(exog), index)
     assert lagged is not None
     rows = lagged.to_numpy().copy()

@@ -49,7 +49,7 @@ class VARMA(VarmaInference):
     ----------
     ar : array_like, shape (q, k, k)
         Autoregressive coefficients, lag first; numbers for one output, one matrix for one lag,
-        empty for none.
+        empty or None for none.
     ma : array_like, shape (r, k, k)
         Moving-average coefficients, likewise.
     sigma_u : array_like, shape (k, k)
@@ -57,7 +57,7 @@ class VARMA(VarmaInference):
     intercept, trend : array_like, shape (k,), optional
         Constant and coefficient of t in the equation (not the mean of the series).
     exog : array_like, shape (s + 1, k, k_exog), optional
-        Coefficients of ``x_t .. x_{t-s}``; (k, k_exog) for x_t only.
+        Coefficients of ``x_t .. x_{t-s}``; (k, k_exog), or numbers for one output, for x_t only.
     endog_names, exog_names : sequence of str, optional
         Default: y or y1, y2, ...; x or x1, x2, ...
 
@@ -107,8 +107,8 @@ class VARMA(VarmaInference):
 
     def __init__(
         self,
-        ar: ArrayLike,
-        ma: ArrayLike,
+        ar: ArrayLike | None,
+        ma: ArrayLike | None,
         sigma_u: ArrayLike,
         *,
         intercept: ArrayLike | None = None,
@@ -385,9 +385,10 @@ class VARMA(VarmaInference):
         Returns
         -------
         model : statsmodels VARMAX, or SARIMAX for one output
-            Lags of the inputs are columns of its own; rows before the sample count as zero there,
-            and the start accounts for them. For one output inputs enter as regressors: where they
-            move the state, filtered by the autoregressive polynomial at these coefficients.
+            Lags of the inputs are columns of its own, with what the model's start takes the rows
+            before the sample for: the first row with a stationary start, else zero. For one output
+            inputs enter as regressors: where they move the state, filtered by the autoregressive
+            polynomial at these coefficients. Its ``tolerance`` is zero: the filter is exact.
         params : Series
             Its parameters; ``model.loglike(params)`` is the log-likelihood.
 

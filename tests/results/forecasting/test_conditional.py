@@ -193,6 +193,9 @@ def test_what_the_user_may_give(res):
         pd.DataFrame({"gdp": [np.nan, 4.0]}),
         pd.Series([4.0], index=index[1:2], name="gdp"),
         {"gdp": [np.nan, 4.0]},
+        {"gdp": pd.Series([4.0], index=index[1:2])},
+        {"gdp": pd.Series([np.nan, 4.0])},
+        {"gdp": {index[1]: 4.0}},
         by_hand[:2],
     ]
     for one in frames:
@@ -216,6 +219,9 @@ def test_what_the_user_may_give(res):
         res.conditional_forecast(STEPS, frames[0], tolerance=0.5).predicted_mean,
     )
     assert loose.conditions["tolerance"].tolist() == [0.5]
+    dated = {"gdp": pd.Series([0.5], index=index[1:2])}
+    by_date = res.conditional_forecast(STEPS, frames[0], tolerance=dated)
+    pd.testing.assert_frame_equal(by_date.predicted_mean, loose.predicted_mean)
     assert loose.summary_frame("gdp")["mean_se"].iloc[1] > 0
 
 
@@ -240,6 +246,11 @@ def test_rows_and_options_that_are_refused(res):
     early = pd.DataFrame({"gdp": [1.0]}, index=res.model.endog.index[3:4])
     with pytest.raises(DataError, match="must be about rows from"):
         res.conditional_forecast(STEPS, early)
+    with pytest.raises(DataError, match="must be about rows from"):
+        res.conditional_forecast(STEPS, {"gdp": early["gdp"]})
+    twice = pd.DataFrame({"gdp": [1.0, 2.0]}, index=res.model.endog.future_index(1).repeat(2))
+    with pytest.raises(DataError, match="each row and each output once"):
+        res.conditional_forecast(STEPS, twice)
     with pytest.raises(SpecificationError, match="must lie past the sample"):
         res.conditional_forecast(str(res.model.endog.index[5]), {"gdp": 1.0})
     with pytest.raises(SpecificationError, match="uncertainty must be one of"):

@@ -10,6 +10,7 @@ from results.fakes import NoisyAR, series
 from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.system import StateSpace
+from rnnstats.models.linear import LinearRNN
 from rnnstats.results.forecasting.prediction import (
     Moments,
     parameter_variance,
@@ -274,3 +275,51 @@ def test_delta_says_when_there_is_no_covariance():
     assert told[0].filename == __file__
     assert forecast.se_mean.isna().all()
     assert np.isfinite(res.get_forecast(2).se_mean).all()
+
+
+def test_delta_takes_parameters_at_the_boundary_as_known():
+    """A unit without noise of its own on an autoregression: half of all samples end there."""
+    errors, y = np.random.default_rng(1).standard_normal(80), np.zeros(80)
+    for t in range(1, 80):
+        y[t] = 0.6 * y[t - 1] + errors[t]
+    free = LinearRNN(y, k_states=1, form="leaky").fit()
+    with pytest.warns(ConvergenceWarning, match="at the boundary"):
+        assert free.covariance.unidentified == ("obs_cov[y,y]",)
+    fixed = free.model.with_fixed({"obs_cov[y,y]": 0.0}).fit()
+    forecast = free.get_forecast(3, uncertainty="delta")
+    words = "delta given obs_cov[y,y], at the boundary"
+    assert forecast.information_set.endswith(words)
+    assert (forecast.se_mean > free.get_forecast(3).se_mean).all()
+    # two fits of the same numbers, to the tolerance of an optimum
+    near = {"rtol": 1e-6, "atol": 0}
+    np.testing.assert_allclose(
+        forecast.se_mean, fixed.get_forecast(3, uncertainty="delta").se_mean, **near
+    )
+    np.testing.assert_allclose(
+        *(
+            res.conditional_forecast(3, [np.nan, 1.0], uncertainty="delta").se_mean.iloc[[0, 2]]
+            for res in (free, fixed)
+        ),
+        **near,
+    )
+    bands = free.impulse_responses(3, "y", bands="delta")
+    np.testing.assert_allclose(
+        bands.std_err, fixed.impulse_responses(3, "y", bands="delta").std_err, rtol=1e-5, atol=1e-12
+    )
+    assert "given obs_cov[y,y], at the boundary" in str(bands)
+    assert free.delta_method("obs_cov[y,y]")["std err"].isna().all()
+
+
+def test_simulated_noise_keeps_its_correlations_in_any_units():
+    """Six outputs in units from 1e-8 to 1e7 times each other's: draws scale with the units."""
+    rng = np.random.default_rng(0)
+    root = rng.standard_normal((6, 6))
+    units = 10.0 ** np.array([-8.0, 7.0, -3.0, 0.0, 5.0, -6.0])
+    cov = root @ root.T * np.outer(units, units)
+    system = StateSpace.from_arrays(
+        design=np.eye(6), transition=0.0 * np.eye(6), state_cov=cov, start="stationary"
+    )
+    paths = simulate_paths(system, 1, np.random.default_rng(1), repetitions=20_000)[:, 0]
+    found = paths.T @ paths / len(paths) / np.outer(units, units)
+    # a covariance of 20,000 draws has a standard error below 2 % of the variances
+    np.testing.assert_allclose(found, root @ root.T, atol=0.06 * np.max(np.diag(root @ root.T)))

@@ -244,6 +244,10 @@ def test_studentized_intervals_need_standard_errors():
     # a variance is estimated with a standard error proportional to it: the upper end is further
     assert ends[-1, 1] - estimate[-1] > 1.2 * (estimate[-1] - ends[-1, 0])
     np.testing.assert_allclose((ends[:, 1] - ends[:, 0]) / (2 * 1.96 * se), 1.0, atol=0.45)
+    name = res.params.index[0]
+    held = res.model.with_fixed({name: res.params[name]}).fit().bootstrap(10, errors=True)
+    missing = held.conf_int(kind="studentized").isna().all(axis=1)
+    assert missing.index[missing].tolist() == [name]
 
 
 def test_functions_of_the_draws():
@@ -260,6 +264,12 @@ def test_functions_of_the_draws():
     assert list(value.apply(lambda p: {"a": 1.0, "b": p[name]}).columns) == ["a", "b"]
     assert value.apply(lambda p: np.outer(p, p)).shape == (30, len(value.bse) ** 2)
     assert (value.apply(square).index == value.params.index).all()
+    formulas = value.apply([f"{name} ** 2", name])
+    assert list(formulas.columns) == [f"{name}**2", name]
+    np.testing.assert_allclose(formulas, np.column_stack([value.apply(square), value.params[name]]))
+    pd.testing.assert_frame_equal(value.apply(f"{name} ** 2, {name}"), formulas)
+    with pytest.raises(SpecificationError, match="apply: constraints must name parameters"):
+        value.apply("nope")
 
 
 def test_tables_and_pictures():

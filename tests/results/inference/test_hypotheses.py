@@ -53,6 +53,11 @@ def test_arrays():
     assert read(pd.Series({"x1": 1.0})) == [[0, 0, 0, 0, 0, 1, 0]]
 
 
+def test_values_by_name():
+    assert read({"x": 1, "W_h[h1,h1]": np.float64(0.5)}) == read("x = 1, W_h[h1,h1] = 0.5")
+    assert read({"x": "x1"}) == read("x = x1")
+
+
 @pytest.mark.parametrize(
     ("hypothesis", "words"),
     [
@@ -72,6 +77,11 @@ def test_arrays():
         (np.eye(5), "6 columns"),
         ((np.eye(6), [1, 2]), "one number for each of the 6"),
         (pd.Series({"nope": 1.0}), "nope"),
+        ({"nope": 1.0}, "nope"),
+        ({}, "empty"),
+        (["x", 3], "text, values by name, or finite numbers"),
+        ((np.eye(6)[:1], np.nan), "text, values by name, or finite numbers"),
+        (("x", "x1 = 0", 3), "text, values by name, or finite numbers"),
     ],
 )
 def test_refusals(hypothesis, words):

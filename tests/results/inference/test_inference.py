@@ -250,6 +250,8 @@ def test_options_of_the_covariance_are_checked(fit):
         fit.cov_params("hac", lags=3)
     with pytest.raises(SpecificationError, match="a group for each row"):
         fit.with_cov("cluster")
+    with pytest.raises(SpecificationError, match="cov_kwds must be a mapping"):
+        fit.with_cov("hac", ["maxlags"])
 
 
 # --- do the covariances agree? --------------------------------------------------------------------
@@ -273,6 +275,17 @@ def test_compare_covariances_shows_them_side_by_side(fit):
     assert not plain.disagree
 
 
+def test_compare_covariances_keeps_the_options_of_the_results(fit):
+    groups = {"groups": np.arange(fit.nobs) // 5}
+    grouped = fit.with_cov("cluster", groups)
+    table = grouped.compare_covariances(["oim", "cluster", "hac"], nboot=0).frame
+    np.testing.assert_array_equal(table["cluster"], grouped.bse)
+    np.testing.assert_array_equal(table["hac"], fit.with_cov("hac").bse)
+    few = fit.with_cov("hac", {"maxlags": 1})
+    np.testing.assert_array_equal(few.compare_covariances("hac", nboot=0).frame["hac"], few.bse)
+    assert not np.allclose(few.bse, table["hac"], rtol=1e-3)
+
+
 def test_compare_covariances_finds_fat_tails():
     """Student-t innovations with 3 degrees of freedom: the variance's standard error doubles."""
     y = arma(300, shocks=np.random.default_rng(2).standard_t(3, size=300))
@@ -288,7 +301,9 @@ def test_compare_covariances_refuses(fit):
     with pytest.raises(SpecificationError, match="at least 38 samples for 4"):
         fit.compare_covariances(nboot=20)
     with pytest.raises(SpecificationError, match="cov_types must be one of"):
-        fit.compare_covariances(["hac"])
+        fit.compare_covariances(["none"])
+    with pytest.raises(SpecificationError, match="needs a group for each row"):
+        fit.compare_covariances(["cluster"], nboot=0)
     with pytest.raises(SpecificationError, match="maximum of the likelihood"):
         fit.extend([0.1, 0.2]).compare_covariances()
 

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from rnnstats import LinearRNN
-from rnnstats.errors import SpecificationError
+from rnnstats.errors import ConvergenceWarning, SpecificationError
 
 
 def frame(nobs=120, seed=0):
@@ -166,6 +166,14 @@ def test_what_is_not_regular_is_said(large):
     full = fit(Y, k_states=2, trend="n")
     diagonal = fit(Y, k_states=2, trend="n", obs_noise="diagonal")
     assert (full.lr_test(diagonal).df, full.lr_test(diagonal).note) == (1, "")
+
+
+def test_a_fit_that_stopped_short_is_said(large):
+    with pytest.warns(ConvergenceWarning, match="limit of iterations"):
+        short = large.model.with_fixed({"b_y[cpi]": 1.0}).fit(maxiter=1, n_starts=1)
+    assert not short.convergence.converged
+    assert large.lr_test(short).note.startswith("A fit stopped short of its maximum")
+    assert large.lr_test(fit(fixed={"b_y[cpi]": 1.0})).note == ""
 
 
 def test_what_was_not_estimated_is_refused(large):

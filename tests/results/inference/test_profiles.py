@@ -167,6 +167,8 @@ def test_profile_refuses(fit):
         fit.profile_conf_int(alpha=1.5)
     with pytest.raises(SpecificationError, match="something to profile"):
         fit.profile_conf_int([])
+    with pytest.raises(SpecificationError, match="callable, or formulas as text; got int"):
+        fit.profile_conf_int(0)
 
 
 def test_profile_says_that_the_fit_is_not_the_maximum(fit):

@@ -300,3 +300,26 @@ def test_targets_dates_and_words():
     model = LinearRNN(endog, k_states=2)
     other = LinearResults.from_fit(model, natural(model.param_names), cov_type="none")
     assert list(other.contributions().frame.columns) == ["cpi", "series trend", "start", "trend"]
+
+
+def test_weights_of_observations_in_any_units():
+    """Two diffuse walks with correlated noise, one in units 1e11 times the other's."""
+    cov, loads = np.array([[1.0, 0.4], [0.4, 1.0]]), np.array([[1.0, 0.3], [0.5, 1.0]])
+    seen = np.ones((20, 2), dtype=bool)
+    seen[3, 0] = False
+
+    def weights(size):
+        system = StateSpace.from_arrays(
+            design=loads * size[:, None] / size,
+            transition=np.eye(2),
+            state_cov=cov * np.outer(size, size),
+            obs_cov=cov * np.outer(size, size),
+            initial_diffuse=np.ones(2),
+            start="given",
+            first_step="none",
+        )
+        targets = Weigher.of(system, seen).weights([10], np.eye(2), np.zeros((2, 2)), caller="t")
+        return targets[0] / size[:, None, None] * size
+
+    far = weights(np.array([1e11, 1.0]))
+    np.testing.assert_allclose(far, weights(np.ones(2)), rtol=1e-8, atol=1e-12)

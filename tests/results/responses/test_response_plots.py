@@ -5,6 +5,7 @@ from __future__ import annotations
 import builtins
 
 import numpy as np
+import pandas as pd
 import pytest
 from results.fakes import NoisyAR, series
 from results.responses.test_history import natural
@@ -73,6 +74,22 @@ def test_shares_are_stacked_to_one(res, tmp_path):
     assert drawn(fig, tmp_path)
 
 
+def test_shares_with_bands_are_drawn_with_them(res, tmp_path):
+    fevd = res.fevd(5, bands="delta")
+    fig = fevd.plot()
+    titles = [ax.get_title(loc="left") for ax in fig.axes]
+    assert titles[:2] == ["cpi in the error of cpi", "gdp in the error of cpi"]
+    pairs = [(output, source) for output in fevd.outputs for source in fevd.sources]
+    for ax, (output, source) in zip(fig.axes, pairs, strict=True):
+        table = fevd.frame.xs(output).xs(source, level="source")
+        np.testing.assert_array_equal(lines(ax)["share"], table["share"])
+        edges = band(ax.collections[0])
+        assert edges.max() == pytest.approx(table["upper"].max())
+        assert edges.min() == pytest.approx(table["lower"].min())
+    assert any("95 % band, delta method" in t.get_text() for t in fig.legends[0].get_texts())
+    assert drawn(fig, tmp_path)
+
+
 def test_parts_are_stacked_to_their_sum(res, tmp_path):
     found = res.historical_decomposition()
     for base in (False, True):
@@ -99,6 +116,16 @@ def test_weights_are_drawn_where_they_are(res):
         ends = np.array([path.vertices[1, 1] for path in ax.collections[0].get_paths()])
         assert len(ends) < len(table)  # far ones are left out
         assert np.abs(ends).max() == pytest.approx(table[name].abs().max())
+
+
+def test_weights_are_drawn_in_the_order_of_the_outputs():
+    values = np.random.default_rng(0).standard_normal((40, 2))
+    endog = pd.DataFrame(values, columns=["z", "a"])
+    found = LinearResults.from_fit(
+        NoisyAR(endog), [0.8, 1.1, 0.9, 0.4, 0.5, 1.7, 2.0], cov_type="none"
+    ).observation_weights("h1", 20)
+    titles = [ax.get_title(loc="left") for ax in found.plot().axes]
+    assert [title.split(":")[0] for title in titles] == ["z", "a"]
 
 
 def test_news_are_stacked_to_the_revision(res, tmp_path):

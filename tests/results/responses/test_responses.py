@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +14,7 @@ from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.system import StateSpace
 from rnnstats.models.linear import LinearRNN
 from rnnstats.results.linear import LinearResults
+from rnnstats.results.responses.bands import bootstrap_bands
 from rnnstats.results.responses.impulse import cholesky_factor, steady_state
 
 PHI = np.array([[0.5, 0.2], [-0.1, 0.6]])
@@ -129,6 +132,21 @@ def test_bands_object_is_labelled(innovations):
     assert list(series_bands.point.columns) == [("h1", "cpi")]
 
 
+def test_weights_of_shocks_go_by_their_names(innovations, noisy):
+    by_place = innovations.impulse_responses(3, [0.5, 2.0])
+    for given in (pd.Series({"gdp": 2.0, "cpi": 0.5}), {"gdp": 2.0, "cpi": 0.5}):
+        pd.testing.assert_frame_equal(innovations.impulse_responses(3, given), by_place)
+    alone = innovations.impulse_responses(3, {"gdp": 2.0})
+    pd.testing.assert_frame_equal(alone, 2.0 * innovations.impulse_responses(3, "gdp"))
+    pd.testing.assert_frame_equal(innovations.impulse_responses(3, pd.Series([0.5, 2.0])), by_place)
+    pd.testing.assert_frame_equal(
+        noisy.impulse_responses(3, {"h1": 2.0}), noisy.impulse_responses(3, [2.0])
+    )
+    for wrong in (["gdp"], {"gnp": 1.0}, pd.Series([1.0, 2.0], index=["gdp", "gdp"])):
+        with pytest.raises(SpecificationError, match="one finite weight for each of the 2 shocks"):
+            innovations.impulse_responses(3, wrong)
+
+
 class Draws:
     """Stands for a bootstrap: estimates of draws."""
 
@@ -172,9 +190,13 @@ def test_options_exclude_each_other(innovations, noisy):
         innovations.impulse_responses(2, orthogonalized=True, generalized=True)
     with pytest.raises(SpecificationError, match="bands must be one of"):
         innovations.impulse_responses(2, bands="other")
+    for method in (innovations.impulse_responses, innovations.fevd):
+        for bands in (None, "delta"):
+            with pytest.raises(SpecificationError, match=f"got it with bands={bands!r}"):
+                method(2, bands=bands, bootstrap=Draws(np.zeros((20, 13))))
     with pytest.raises(SpecificationError, match="shocks must be one of"):
         innovations.impulse_responses(2, shocks="other")
-    with pytest.raises(SpecificationError, match="one weight for each of the 2"):
+    with pytest.raises(SpecificationError, match="one finite weight for each of the 2"):
         innovations.impulse_responses(2, [1.0])
     with pytest.raises(SpecificationError, match="those of innovations"):
         noisy.fevd(2, shocks="noises", generalized=True)
@@ -318,3 +340,52 @@ def test_bands_of_responses_and_shares_cover():
         assert coverage.min() > 0.90, (name, coverage)
         assert coverage.max() < 0.985, (name, coverage)
         assert 0.925 < coverage.mean() < 0.965, (name, coverage)
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e6, 1e-9])
+def test_units_of_another_output_do_not_matter(unit):
+    """A level that settles slowly beside one in far units, which settles at once."""
+    states = {"W_h": np.eye(2), "V": np.eye(2), "state_cov": [["q1", 0], [0, "q2"]]}
+    model = LinearRNN(
+        series(60, 2)[0] * [unit, 1.0],
+        form="structured",
+        structure={**states, "obs_cov": [["r1", 0], [0, "r2"]]},
+        initial="diffuse",
+    )
+    values = pd.Series({"q1": unit**2, "q2": 1e-3, "r1": unit**2, "r2": 2.0})
+    theta = values[list(model.param_names)].to_numpy()
+    res = LinearResults.from_fit(model, theta, cov_type="none")
+    state = (1e-3 + np.sqrt(1e-6 + 8e-3)) / 2  # p = p - p^2 / (p + r) + q
+    steady = steady_state(res._system)
+    np.testing.assert_allclose(steady.gain[1, 1], state / (state + 2.0), rtol=1e-9)
+    np.testing.assert_allclose(steady.state_cov[1, 1], state, rtol=1e-9)
+    shares = res.fevd(2, shocks="noises").shares.loc[("gdp", 2)]
+    parts = np.array([2e-3, 2.0, state - 1e-3])
+    expected = parts / parts.sum()
+    found = shares[["h2", "noise of gdp", "state today"]]
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_draws_without_an_answer_are_left_out_of_bands():
+    """A draw whose filter never settles is no reason to refuse the others."""
+    draws = np.linspace(-1.0, 1.0, 41)[:, None]
+
+    def function(theta):
+        if theta[0] > 0.91:
+            raise SpecificationError("the filter must settle")
+        return theta
+
+    found = bootstrap_bands(
+        function, np.zeros(1), SimpleNamespace(theta=draws), alpha=0.1, caller="test"
+    )
+    assert "39 bootstrap draws" in found.words
+    assert found.upper[0] <= 0.91
+
+
+def test_bands_of_a_model_without_free_parameters_have_no_width(innovations):
+    held = dict(zip(innovations.model.param_names, THETA, strict=True))
+    fixed = innovations.model.with_fixed(held).fit()
+    bands = fixed.impulse_responses(3, None, bands="delta")
+    pd.testing.assert_frame_equal(bands.point, innovations.impulse_responses(3, None))
+    assert (bands.std_err == 0.0).all(axis=None)
+    assert (fixed.fevd(3, bands="delta").frame["std_err"] == 0.0).all()

@@ -448,9 +448,10 @@ def test_made_from_coefficients():
         varma.ar = 0.0
     with pytest.raises(ValueError, match="read-only"):
         varma.ar[0, 0, 0] = 0.0
-    plain = VARMA([], [0.4], 2.0)
+    plain = VARMA(None, [0.4], 2.0)
     assert (plain.k_ar, plain.is_stationary) == (0, True)
     np.testing.assert_allclose(plain.autocovariances(1).ravel(), [2.0 * 1.16, 0.8])
+    assert VARMA([0.4], None, 2.0, exog=[1.0, 2.0]).exog.shape == (1, 1, 2)
     white = VARMA([], [], np.eye(2))
     assert white.kronecker == (0, 0)
     np.testing.assert_allclose(white.autocovariances(1)[1], 0.0)
@@ -465,6 +466,8 @@ def test_made_from_coefficients():
         ({"exog": np.ones((1, 2, 1))}, "exog must be"),
         ({"endog_names": ["a", "b"]}, "endog_names must hold 1"),
         ({"ar": np.ones((1, 2, 3))}, "ar must be"),
+        ({"ma": "much"}, "ma must be"),
+        ({"sigma_u": "one"}, "sigma_u must be"),
     ],
 )
 def test_refused_coefficients(given, words):
@@ -501,3 +504,15 @@ def test_table_and_labels():
     np.testing.assert_allclose(final.impulse_responses(8), varma.impulse_responses(8), atol=1e-10)
     with pytest.raises(SpecificationError, match="form must be one of"):
         res.to_varma("reduced")
+
+
+def test_inputs_as_large_as_the_outputs_keep_their_coefficients():
+    """Dollars explained by dollars: a coefficient of order one is no structural zero."""
+    y, x = _data(1)
+    model = LinearRNN(y * 1e12, x[["rate"]] * 1e12, exog_enters="output")
+    names = ["W_h[h1,h1]", "K[h1,cpi]", "D[cpi,rate]", "b_y[cpi]", "obs_cov[cpi,cpi]"]
+    values = pd.Series([0.6, 0.3, 0.487, 2e12, 1e24], index=names)
+    res = LinearResults.from_fit(model, values[list(model.param_names)].to_numpy(), cov_type="none")
+    found = res.to_varma()
+    np.testing.assert_allclose(found.exog[:, 0, 0], [0.487, -0.6 * 0.487], rtol=1e-12)
+    assert "exog0[cpi,rate]" in found.params.index

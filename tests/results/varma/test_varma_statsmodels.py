@@ -89,6 +89,30 @@ def test_diffuse_start_of_one_lag(p, with_inputs):
     assert other.loglike(params) == pytest.approx(res.llf, rel=TOL)
 
 
+@pytest.mark.parametrize("p", [1, 2])
+@pytest.mark.parametrize("lags", [(0, 0), (1, 0), (0, 1), (2, 1)])
+@pytest.mark.parametrize("initial", ["stationary", "known"])
+def test_more_lags_of_inputs_than_of_outputs(p, lags, initial):
+    """Inputs before the sample are what the model's start takes them for."""
+    rng = np.random.default_rng(p)
+    ar = rng.uniform(-0.3, 0.3, (lags[0], p, p))
+    ma = rng.uniform(-0.3, 0.3, (lags[1], p, p))
+    coefs, (y, x) = rng.standard_normal((4, p, 2)), _data(p, 40)
+    model, params = LinearRNN.from_varma(
+        ar, ma, np.eye(p), y, exog=x, exog_coefs=coefs, initial=initial
+    )
+    res = LinearResults.from_fit(model, params.to_numpy(), cov_type="none")
+    other, theirs = res.to_statsmodels()
+    assert other.loglike(theirs) == pytest.approx(res.llf, rel=TOL)
+    longer = res.extend(y.to_numpy(), x.to_numpy()[::-1])
+    other, theirs = longer.to_statsmodels()
+    assert other.loglike(theirs) == pytest.approx(longer.llf, rel=TOL)
+    if initial == "stationary":
+        value = VARMA(ar, ma, np.eye(p), exog=coefs)
+        other, theirs = value.to_statsmodels(y, x)
+        assert other.loglike(theirs) == pytest.approx(res.llf, rel=TOL)
+
+
 def test_local_level_is_an_integrated_moving_average():
     y, _ = _gappy(1)
     level = {"W_h": [[1.0]], "V": [[1.0]], "state_cov": [["q"]], "obs_cov": [["r"]]}
