@@ -232,16 +232,16 @@ inline void gram(N n, K k, const double* B, double* S) {
         for (int j = 0; j <= i; ++j) S[i * n + j] = S[j * n + i] = dot(k, B + i * k, B + j * k);
 }
 
-// Lower factor of a positive semi-definite matrix; pivots below `tol` of their diagonal count as zero.
+// Lower factor of a positive semi-definite matrix; pivots below `tol` of their diagonal, or `floor`, count as zero.
 // Returns false where a pivot is negative beyond rounding (the matrix is not positive semi-definite).
-inline bool psd_factor(int n, const double* A, double* G, double tol = 1e-14) {
+inline bool psd_factor(int n, const double* A, double* G, double tol = 1e-14, double floor = 0.0) {
     bool ok = true;
     zero(n * n, G);
     for (int j = 0; j < n; ++j) {
         const double diagonal = A[j * n + j];
         const double pivot = diagonal - dot(j, G + j * n, G + j * n);
         if (!(diagonal >= 0.0) || pivot < -1e-8 * diagonal) ok = false;
-        if (!(pivot > tol * diagonal)) continue;
+        if (!(pivot > std::max(tol * diagonal, floor))) continue;
         const double root = std::sqrt(pivot);
         G[j * n + j] = root;
         for (int i = j + 1; i < n; ++i) G[i * n + j] = (A[i * n + j] - dot(j, G + i * n, G + j * n)) / root;

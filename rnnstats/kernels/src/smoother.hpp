@@ -16,11 +16,12 @@
 
 namespace rnnstats {
 
-// V (n x n) = B (I - W) B' with B (n x k), W symmetric between 0 and I up to rounding.
+// V (n x n) = B (I - W) B' with B (n x k), W symmetric between 0 and I up to rounding: what is left of I - W below
+// 1e-15 is nothing, and as a pivot would blow up the rounding beside it.
 inline void shrink_psd(int n, int k, const double* B, double* W, double* G, double* BG, double* V) {
     for (int i = 0; i < k * k; ++i) W[i] = -W[i];
     for (int i = 0; i < k; ++i) W[i * k + i] += 1.0;
-    psd_factor(k, W, G, 1e-16);
+    psd_factor(k, W, G, 1e-16, 1e-15);
     mul_nn<Put::set>(Dim<0>(n), Dim<0>(k), Dim<0>(k), B, G, BG);
     gram(Dim<0>(n), Dim<0>(k), BG, V);
 }
