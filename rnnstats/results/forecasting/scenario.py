@@ -348,7 +348,12 @@ def condition(
     white = root.T @ (gap / scale)
     loading = joint.cov[:, asked] / scale @ root
     mean = joint.mean.ravel() + loading @ white
-    cov = joint.cov - loading @ loading.T
+    # Joseph's form: a sum of squares, which rounding does not make negative
+    gain = (loading @ root.T) / scale
+    rest = np.eye(len(mean))
+    rest[:, asked] -= gain
+    part = rest @ _square_root(joint.cov)
+    cov = part @ part.T + (gain * loose) @ gain.T
     cov = 0.5 * (cov + cov.T)
     exact = asked[loose == 0.0]
     mean[exact] = values.ravel()[exact]
@@ -356,6 +361,15 @@ def condition(
     cov[:, exact] = 0.0
     rank = int(kept.sum())
     return Conditioned(mean.reshape(joint.mean.shape), cov, float(white @ white), rank)
+
+
+def _square_root(cov: FloatArray) -> FloatArray:
+    """Matrix S with S S' = cov, where rounding below zero counts as zero; in any units."""
+    size = np.sqrt(np.maximum(np.diagonal(cov), 0.0))
+    unit = np.where(size > 0, size, 1.0)
+    values, vectors = np.linalg.eigh(cov / np.outer(unit, unit))
+    root: FloatArray = unit[:, None] * vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
 
 
 def row_moments(given: Conditioned) -> Moments:
