@@ -31,6 +31,8 @@ __all__ = [
 
 # Combinations of conditions whose variance is below this share of the largest are determined.
 DETERMINED = 1e-12
+# Standard deviations below this share of a series' size are rounding: the element is known.
+KNOWN = 1e-12
 # Conditions may miss what is determined by this many standard deviations of the largest.
 ROUNDING = 1e-6
 
@@ -332,9 +334,11 @@ def condition(
     loose = tolerance.ravel()[asked] ** 2
     gap = values.ravel()[asked] - joint.mean.ravel()[asked]
     inner = joint.cov[np.ix_(asked, asked)] + np.diag(loose)
-    scale = np.sqrt(np.maximum(np.diagonal(inner), 0.0))
-    scale = np.where(scale > 0, scale, 1.0)
-    roots, vectors = np.linalg.eigh(inner / np.outer(scale, scale))
+    deviation = np.sqrt(np.maximum(np.diagonal(inner), 0.0))
+    size = _sizes(joint, values)[asked]
+    free = deviation > KNOWN * size
+    scale = np.where(free, deviation, size)
+    roots, vectors = np.linalg.eigh(inner * np.outer(free, free) / np.outer(scale, scale))
     kept = roots > DETERMINED * max(float(roots.max(initial=0.0)), 1e-300) * max(len(asked), 1)
     along = vectors.T @ (gap / scale)
     if np.abs(along[~kept]).max(initial=0.0) > ROUNDING * max(
@@ -361,6 +365,14 @@ def condition(
     cov[:, exact] = 0.0
     rank = int(kept.sum())
     return Conditioned(mean.reshape(joint.mean.shape), cov, float(white @ white), rank)
+
+
+def _sizes(joint: Joint, values: FloatArray) -> FloatArray:
+    """Magnitude of each series in its own units, for each element: shape (steps * k_endog,)."""
+    steps, p = joint.mean.shape
+    deviation = np.sqrt(np.maximum(np.diagonal(joint.cov), 0.0)).reshape(steps, p)
+    largest = np.max([np.abs(joint.mean), np.nan_to_num(np.abs(values)), deviation], axis=(0, 1))
+    return np.tile(np.where(largest > 0, largest, 1.0), steps)
 
 
 def _square_root(cov: FloatArray) -> FloatArray:

@@ -160,6 +160,8 @@ def test_soft_conditions_are_noisy_measurements():
     np.testing.assert_allclose(vague, res.forecast(steps), atol=1e-9)
 
 
+@example(390)  # all is known after the first condition, up to variances of 1e-33
+@example(132)
 @example(939)
 @given(st.integers(0, 10_000))
 def test_order_and_repetition_of_conditions_do_not_matter(seed):
