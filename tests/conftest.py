@@ -44,12 +44,14 @@ WITHOUT_CORE = (
     "kernels' twins, which have tests of their own"
 )
 
-settings.register_profile(
-    "rnnstats",
-    settings.get_profile("ci" if os.environ.get("CI") else "default"),
-    deadline=None,  # the machines that run this are shared, and slow without the compiled core
-    suppress_health_check=[HealthCheck.too_slow],
-)
+_SHARED = {
+    "deadline": None,  # the machines that run this are shared, and slow without the compiled core
+    "suppress_health_check": [HealthCheck.too_slow],
+}
+# The same examples in every run, so that a change is judged by what it changes; new ones with
+# `pytest --hypothesis-profile=search`, which is for finding faults.
+settings.register_profile("rnnstats", derandomize=True, database=None, **_SHARED)
+settings.register_profile("search", print_blob=True, **_SHARED)
 settings.load_profile("rnnstats")
 
 
