@@ -279,16 +279,7 @@ def _off_zero(system: StateSpace, along: Tangents) -> StateSpace:
     layout = StateSpace.offsets(system.k_endog, system.k_states, system.k_posdef)
     place = layout["state_cov"][0]
     matrices[place] += np.diag(np.where(quiet, AUDIBLE * unit, 0.0)).ravel()
-    return StateSpace(
-        system.k_endog,
-        system.k_states,
-        system.k_posdef,
-        matrices,
-        system.obs_intercept,
-        system.state_intercept,
-        system.start,
-        system.first_step,
-    )
+    return system.replaced(matrices=matrices)
 
 
 def _lengths(tangents: Tangents) -> FloatArray:

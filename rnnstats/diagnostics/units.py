@@ -89,15 +89,10 @@ def system_in_units(system: StateSpace, units: Units) -> StateSpace:
     StateSpace
         The same model of the outputs divided by their sizes.
     """
-    return StateSpace(
-        system.k_endog,
-        system.k_states,
-        system.k_posdef,
-        system.matrices * _factors(system, units),
-        system.obs_intercept / units.outputs,
-        system.state_intercept / units.states,
-        system.start,
-        system.first_step,
+    return system.replaced(
+        matrices=system.matrices * _factors(system, units),
+        obs_intercept=system.obs_intercept / units.outputs,
+        state_intercept=system.state_intercept / units.states,
     )
 
 

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnnstats.equivalence.realisation import spectral_radius
 from rnnstats.equivalence.systems import InnovationsSystem, innovations_system
 from rnnstats.errors import SpecificationError
+from rnnstats.kernels.stein import doubled
 from rnnstats.kernels.system import StateSpace
 
 __all__ = [
@@ -111,26 +112,15 @@ def solve_stein(transition: ArrayLike, source: ArrayLike) -> NDArray[Any]:
     ------
     SpecificationError
         A root is on or outside the circle.
-
-    Notes
-    -----
-    ``P = sum_j A^j Q A'^j``; k steps sum the first 2^k terms (Smith 1968, SIAM J. Appl. Math. 16).
-    All terms of a covariance add up without cancellation.
     """
-    a, total = np.asarray(transition), np.array(source)
+    a = np.asarray(transition)
     radius = float(np.abs(np.linalg.eigvals(a)).max(initial=0.0)) if a.size else 0.0
     if not radius < 1.0:
         raise SpecificationError(
             "solve_stein: every root of the transition must lie inside the unit circle; got "
             f"modulus {radius:.10g}. There is no stationary covariance."
         )
-    for _ in range(64):
-        change = a @ total @ np.swapaxes(a, -1, -2)
-        total = total + change
-        if np.abs(change).max(initial=0.0) <= 1e-17 * np.abs(total).max(initial=0.0):
-            break
-        a = a @ a
-    return total
+    return doubled(a, np.asarray(source))
 
 
 def riccati(system: StateSpace) -> SteadyState:

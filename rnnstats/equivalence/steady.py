@@ -151,10 +151,8 @@ def settled(system: StateSpace, longest: int = LONGEST) -> SteadyState | None:
     SteadyState or None
         None where it has not settled by then, each state and output in units of its own error.
     """
-    p, m, r = system.k_endog, system.k_states, system.k_posdef
-    plain = StateSpace(
-        p, m, r, system.matrices, np.zeros(p), np.zeros(m), system.start, system.first_step
-    )
+    p = system.k_endog
+    plain = system.replaced(obs_intercept=np.zeros(p), state_intercept=np.zeros(system.k_states))
     rows = 64
     while rows <= longest:
         output = kalman_filter(plain, np.zeros((rows, p)))

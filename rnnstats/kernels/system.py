@@ -22,19 +22,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, Final, Literal, NoReturn, TypeAlias
+from typing import Any, Literal, NoReturn, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats._checks import is_symmetric
-from rnnstats.errors import SpecificationError
+from rnnstats.kernels.admission import (
+    array,
+    check_covariances,
+    check_start,
+    intercept,
+    refuse,
+    shaped,
+)
 
 FloatArray: TypeAlias = NDArray[np.float64]
 Start: TypeAlias = Literal["stationary", "given"]
 FirstStep: TypeAlias = Literal["noisy", "noiseless", "none"]
 
-_PSD_TOLERANCE: Final = 1e-8  # negative eigenvalue, relative to the largest, taken as rounding
 _set = object.__setattr__
 
 
@@ -214,6 +219,37 @@ class StateSpace(_Views):
             self.first_step,
         )
 
+    def replaced(
+        self,
+        *,
+        matrices: NDArray[Any] | None = None,
+        obs_intercept: NDArray[Any] | None = None,
+        state_intercept: NDArray[Any] | None = None,
+        start: Start | None = None,
+        first_step: FirstStep | None = None,
+    ) -> StateSpace:
+        """Return a system of the same size with other parts, unchecked.
+
+        Parameters
+        ----------
+        matrices, obs_intercept, state_intercept, start, first_step
+            As in the constructor; those left out are this system's.
+
+        Returns
+        -------
+        StateSpace
+        """
+        return StateSpace(
+            self.k_endog,
+            self.k_states,
+            self.k_posdef,
+            self.matrices if matrices is None else matrices,
+            self.obs_intercept if obs_intercept is None else obs_intercept,
+            self.state_intercept if state_intercept is None else state_intercept,
+            self.start if start is None else start,
+            self.first_step if first_step is None else first_step,
+        )
+
     @staticmethod
     def offsets(p: int, m: int, r: int) -> Mapping[str, tuple[slice, tuple[int, ...]]]:
         """Where each array lies in the buffer.
@@ -282,8 +318,8 @@ class StateSpace(_Views):
             Where a shape, a number (NaN, inf), a symmetry or a sign is wrong, or the start
             contradicts itself.
         """
-        z, t = _array(design, "design", 2), _array(transition, "transition", 2)
-        q = _array(state_cov, "state_cov", 2)
+        z, t = array(design, "design", 2), array(transition, "transition", 2)
+        q = array(state_cov, "state_cov", 2)
         p, m, r = z.shape[0], t.shape[0], q.shape[0]
         given: dict[str, ArrayLike] = {
             "design": z,
@@ -297,10 +333,10 @@ class StateSpace(_Views):
             "initial_diffuse": np.zeros(m) if initial_diffuse is None else initial_diffuse,
         }
         if selection is None and r != m:
-            _refuse(f"selection may be left out only when state_cov is ({m}, {m}); got {q.shape}")
+            refuse(f"selection may be left out only when state_cov is ({m}, {m}); got {q.shape}")
         layout = _offsets(p, m, r)
         buffer = np.concatenate(
-            [_shaped(given[name], name, shape).ravel() for name, (_, shape) in layout.items()]
+            [shaped(given[name], name, shape).ravel() for name, (_, shape) in layout.items()]
         )
         buffer.flags.writeable = False
         system = cls(
@@ -308,13 +344,13 @@ class StateSpace(_Views):
             m,
             r,
             buffer,
-            _intercept(obs_intercept, "obs_intercept", p),
-            _intercept(state_intercept, "state_intercept", m),
+            intercept(obs_intercept, "obs_intercept", p),
+            intercept(state_intercept, "state_intercept", m),
             start,
             first_step,
         )
-        _check_covariances(system)
-        _check_start(system)
+        check_covariances(system)
+        check_start(system)
         return system
 
 
@@ -431,70 +467,3 @@ class Tangents(_Views):
             self.obs_intercept,
             self.state_intercept,
         )
-
-
-def _refuse(rule: str) -> NoReturn:
-    raise SpecificationError(f"StateSpace.from_arrays: {rule}.")
-
-
-def _array(value: ArrayLike, name: str, ndim: int) -> FloatArray:
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        _refuse(f"{name} must hold real numbers; got dtype {array.dtype}")
-    if array.ndim != ndim or array.shape[0] < 1:
-        _refuse(f"{name} must have {ndim} dimensions and at least one row; got {array.shape}")
-    return array.astype(np.float64)
-
-
-def _shaped(value: ArrayLike, name: str, shape: tuple[int, ...]) -> FloatArray:
-    array = _array(value, name, len(shape))
-    if array.shape != shape:
-        _refuse(f"{name} must have shape {shape}; got {array.shape}")
-    if not np.isfinite(array).all():
-        _refuse(f"{name} must be finite; got NaN or inf")
-    return array
-
-
-def _intercept(value: ArrayLike | None, name: str, width: int) -> FloatArray:
-    array = np.zeros(width) if value is None else np.asarray(value)
-    if array.ndim not in (1, 2) or array.shape[-1] != width:
-        _refuse(f"{name} must have shape ({width},) or (nobs, {width}); got {array.shape}")
-    checked = np.ascontiguousarray(_shaped(array, name, array.shape))
-    checked.flags.writeable = False
-    return checked
-
-
-def _check_psd(matrix: NDArray[Any], name: str) -> None:
-    if not is_symmetric(matrix, 1e-10):
-        _refuse(f"{name} must be symmetric; got a largest difference of "
-                f"{np.abs(matrix - matrix.T).max():.3g}")  # fmt: skip
-    values = np.linalg.eigvalsh(matrix)
-    if values[0] < -_PSD_TOLERANCE * max(values[-1], 0.0) - np.finfo(np.float64).tiny:
-        _refuse(f"{name} must be positive semi-definite; got a smallest eigenvalue of "
-                f"{values[0]:.3g}")  # fmt: skip
-
-
-def _check_covariances(system: StateSpace) -> None:
-    _check_psd(system.obs_cov, "obs_cov")
-    _check_psd(system.state_cov, "state_cov")
-    _check_psd(system.initial_cov, "initial_cov")
-    if system.cross_cov.any():
-        joint = np.block(
-            [[system.state_cov, system.cross_cov], [system.cross_cov.T, system.obs_cov]]
-        )
-        scale = np.sqrt(np.where(np.diag(joint) > 0.0, np.diag(joint), 1.0))
-        _check_psd(joint / np.outer(scale, scale), "[state_cov, cross_cov; cross_cov', obs_cov]")
-
-
-def _check_start(system: StateSpace) -> None:
-    if system.start not in ("stationary", "given"):
-        _refuse(f"start must be 'stationary' or 'given'; got {system.start!r}")
-    if system.first_step not in ("noisy", "noiseless", "none"):
-        _refuse(f"first_step must be 'noisy', 'noiseless' or 'none'; got {system.first_step!r}")
-    diffuse = system.initial_diffuse
-    if not np.isin(diffuse, (0.0, 1.0)).all():
-        _refuse(f"initial_diffuse must be true or false for each state; got {diffuse}")
-    if system.start == "stationary" and system.first_step != "noisy":
-        _refuse(f"start='stationary' needs first_step='noisy'; got {system.first_step!r}")
-    if system.start == "stationary" and diffuse.any():
-        _refuse("start='stationary' has no diffuse states; got initial_diffuse. Use start='given'")

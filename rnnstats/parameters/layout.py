@@ -157,17 +157,6 @@ class Layout:
         out: NDArray[Any] = np.bincount(self._free_which, weights=weights, minlength=self.k_free)
         return out
 
-    def satisfied(self, theta: FloatArray, tol: float = 1e-12) -> bool:
-        """Whether ``theta`` obeys every restriction (relative tolerance)."""
-        if not self.fixed:
-            return True
-        gap = np.abs(self.expand(self.reduce(theta)) - theta)
-        return bool(np.all(gap <= tol * (1.0 + np.abs(theta))))
-
-    def with_fixed(self, fixed: Mapping[str, float | str]) -> Layout:
-        """Return the same parameters with further restrictions (later ones win)."""
-        return Layout(self.names, self.groups, {**self.fixed, **fixed}, self.caller)
-
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Layout):
             return NotImplemented

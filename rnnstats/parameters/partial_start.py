@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from rnnstats.kernels import kalman
 from rnnstats.kernels.kalman import SystemGradient, Tangents
+from rnnstats.kernels.stein import doubled
 from rnnstats.kernels.system import StateSpace
 
 __all__ = ["complete", "gradient", "tangents"]
 
 FloatArray = NDArray[np.float64]
-_MOST_DOUBLINGS = 60
 
 
 class _Block(NamedTuple):
@@ -59,16 +59,7 @@ def complete(system: StateSpace, block: tuple[int, ...]) -> StateSpace:
     mean, cov = (matrices[offsets[name][0]] for name in ("initial_mean", "initial_cov"))
     mean[index] = part.mean
     cov.reshape(system.k_states, system.k_states)[np.ix_(index, index)] = part.cov
-    return StateSpace(
-        system.k_endog,
-        system.k_states,
-        system.k_posdef,
-        matrices,
-        system.obs_intercept,
-        system.state_intercept,
-        system.start,
-        system.first_step,
-    )
+    return system.replaced(matrices=matrices)
 
 
 def gradient(system: StateSpace, slopes: SystemGradient, block: tuple[int, ...]) -> SystemGradient:
@@ -95,7 +86,7 @@ def gradient(system: StateSpace, slopes: SystemGradient, block: tuple[int, ...])
         place, shape = offsets[name]
         return matrices[place].reshape(shape)
 
-    spread = _lyapunov(part.a.T, view("initial_cov")[square][None])[0]
+    spread = doubled(part.a.T, view("initial_cov")[square][None])[0]
     push = np.linalg.solve((np.eye(len(index)) - part.a).T, view("initial_mean")[index])
     view("transition")[square] += 2.0 * spread @ part.a @ part.cov + np.outer(push, part.mean)
     view("selection")[index] += 2.0 * spread @ part.loading @ part.noise
@@ -136,7 +127,7 @@ def tangents(system: StateSpace, directions: Tangents, block: tuple[int, ...]) -
     noise = np.array(directions.state_cov)
     change = moved @ part.cov @ part.a.T + loading @ part.noise @ part.loading.T
     change = change + change.swapaxes(1, 2) + part.loading @ noise @ part.loading.T
-    cov = _lyapunov(part.a, change)
+    cov = doubled(part.a, change)
     c = np.array(directions.state_intercept)
     first = (c if c.ndim == 2 else c[:, 0])[:, index]
     mean = np.linalg.solve(np.eye(len(index)) - part.a, (first + moved @ part.mean).T).T
@@ -169,15 +160,3 @@ def _solve(system: StateSpace, block: tuple[int, ...]) -> _Block:
     first = (c if c.ndim == 1 else c[0])[index]
     mean = np.linalg.solve(np.eye(len(index)) - a, first)
     return _Block(a, loading, noise, cov, mean)
-
-
-def _lyapunov(a: FloatArray, right: FloatArray) -> FloatArray:
-    """Solve ``X = A X A' + right`` by doubling, for each of a stack of right-hand sides."""
-    x = np.array(right)
-    for _ in range(_MOST_DOUBLINGS):
-        step = a @ x @ a.T
-        x = x + step
-        if np.abs(step).max(initial=0.0) <= 1e-17 * np.abs(x).max(initial=0.0):
-            break
-        a = a @ a
-    return x

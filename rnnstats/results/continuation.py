@@ -291,7 +291,13 @@ class ContinuedModel:
             values if values.ndim == 1 else np.ascontiguousarray(values[self.first :])
             for values in (system.obs_intercept, system.state_intercept)
         )
-        return StateSpace(p, m, r, matrices, outputs, states, "given", "none")
+        return system.replaced(
+            matrices=matrices,
+            obs_intercept=outputs,
+            state_intercept=states,
+            start="given",
+            first_step="none",
+        )
 
     def _earlier(self) -> StateSpaceModel:
         """Return the model on all rows with the later ones missing."""

@@ -54,7 +54,10 @@ def test_restricted_fits_obey_and_lose_likelihood(fixed: dict[str, float | str])
     free, tied = LinearRNN(y).fit(), LinearRNN(y, fixed=fixed).fit()
     assert tied.convergence.converged
     assert tied.llf < free.llf
-    assert tied.model.layout.satisfied(tied.params.to_numpy())
+    params, layout = tied.params.to_numpy(), tied.model.layout
+    np.testing.assert_array_equal(layout.expand(layout.reduce(params)), params)
+    for name, value in fixed.items():
+        assert tied.params[name] == (tied.params[value] if isinstance(value, str) else value)
 
 
 def _truth(name: str) -> tuple[LinearRNN, np.ndarray]:

@@ -150,4 +150,4 @@ def with_source(system: StateSpace, source: Source | None, mean: bool = False) -
         matrices[StateSpace.offsets(p, m, r)["initial_mean"][0]] = 0.0
     outputs = np.zeros(p) if source is None else np.ascontiguousarray(source.outputs)
     states = np.zeros(m) if source is None else np.ascontiguousarray(source.states)
-    return StateSpace(p, m, r, matrices, outputs, states, system.start, system.first_step)
+    return system.replaced(matrices=matrices, obs_intercept=outputs, state_intercept=states)

@@ -217,8 +217,8 @@ def _proper(system: StateSpace) -> tuple[StateSpace, FloatArray]:
     spread[diffuse] = natural_units(system).states[diffuse] ** 2
     matrices[places["initial_cov"][0]] += np.diag(spread).ravel()
     matrices[places["initial_diffuse"][0]] = 0.0
-    proper = StateSpace(
-        p, m, r, matrices, np.zeros(p), np.zeros(m), system.start, system.first_step
+    proper = system.replaced(
+        matrices=matrices, obs_intercept=np.zeros(p), state_intercept=np.zeros(m)
     )
     unit = np.eye(m)[:, diffuse]
     return proper, unit if system.first_step == "none" else system.transition @ unit
