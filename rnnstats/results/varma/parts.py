@@ -14,7 +14,16 @@ from rnnstats.errors import SpecificationError
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.varma.mapping import Coefficients
 
-__all__ = ["inputs_of", "names_of", "positive_definite", "read_only", "trimmed", "vector_of"]
+__all__ = [
+    "inputs_of",
+    "is_empty",
+    "names_of",
+    "positive_definite",
+    "read_only",
+    "same_outputs",
+    "trimmed",
+    "vector_of",
+]
 
 
 def trimmed(found: Coefficients, live: NDArray[np.bool_]) -> Coefficients:
@@ -65,6 +74,18 @@ def positive_definite(sigma_u: ArrayLike) -> FloatArray:
             f"shape {sigma.shape}. Give the covariance of the errors."
         )
     return 0.5 * (sigma + sigma.T)
+
+
+def is_empty(lags: ArrayLike | None) -> bool:
+    return lags is None or np.size(lags) == 0
+
+
+def same_outputs(sigma: FloatArray, ar: FloatArray) -> None:
+    if len(sigma) != ar.shape[1]:
+        raise SpecificationError(
+            f"VARMA: sigma_u must have a row for each of the {ar.shape[1]} outputs of ar and ma; "
+            f"got shape {sigma.shape}. Give the covariance of all errors."
+        )
 
 
 def vector_of(values: ArrayLike | None, k: int, name: str) -> FloatArray:

@@ -25,9 +25,11 @@ from rnnstats.results.protocol import FloatArray
 from rnnstats.results.varma.inference import Estimated, VarmaInference
 from rnnstats.results.varma.parts import (
     inputs_of,
+    is_empty,
     names_of,
     positive_definite,
     read_only,
+    same_outputs,
     trimmed,
     vector_of,
 )
@@ -119,7 +121,8 @@ class VARMA(VarmaInference):
     ) -> None:
         sigma = positive_definite(sigma_u)
         k = len(sigma)
-        a, m = checked_lags(ar, ma, caller="VARMA", k_endog=k)
+        a, m = checked_lags(ar, ma, caller="VARMA", k_endog=k if is_empty(ar) and is_empty(ma) else None)
+        same_outputs(sigma, a)
         inputs = inputs_of(exog, k)
         fields: dict[str, Any] = {
             "ar": a,

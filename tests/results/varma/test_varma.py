@@ -468,6 +468,8 @@ def test_made_from_coefficients():
         ({"ar": np.ones((1, 2, 3))}, "ar must be"),
         ({"ma": "much"}, "ma must be"),
         ({"sigma_u": "one"}, "sigma_u must be"),
+        ({"sigma_u": np.eye(2)}, "sigma_u must have a row for each of the 1 outputs"),
+        ({"ar": None, "ma": np.eye(3)[None] / 2}, "sigma_u must have a row for each of the 3"),
     ],
 )
 def test_refused_coefficients(given, words):
