@@ -121,7 +121,9 @@ class VARMA(VarmaInference):
     ) -> None:
         sigma = positive_definite(sigma_u)
         k = len(sigma)
-        a, m = checked_lags(ar, ma, caller="VARMA", k_endog=k if is_empty(ar) and is_empty(ma) else None)
+        a, m = checked_lags(
+            ar, ma, caller="VARMA", k_endog=k if is_empty(ar) and is_empty(ma) else None
+        )
         same_outputs(sigma, a)
         inputs = inputs_of(exog, k)
         fields: dict[str, Any] = {
