@@ -25,6 +25,8 @@ __all__ = [
     "Table",
     "as_array",
     "column_names",
+    "check_sequences",
+    "column_titles",
     "first_difference",
     "frozen",
     "is_default",
@@ -34,6 +36,7 @@ __all__ = [
     "read_table",
     "refuse_missing",
     "rows_of",
+    "sequences_of",
     "typed_label",
 ]
 
@@ -51,8 +54,13 @@ class Table:
     has_index: bool
 
 
-def read_table(data: object, *, what: str, stem: str, caller: str) -> Table:
-    """Read what pandas, NumPy or a list holds into float64, or say what is in the way."""
+def read_table(
+    data: object, *, what: str, stem: str, caller: str, first_rows: Sequence[int] = (0,)
+) -> Table:
+    """Read what pandas, NumPy or a list holds into float64, or say what is in the way.
+
+    The index of each sequence, which begin at ``first_rows``, must stand for time on its own.
+    """
     columns: list[Any]
     if isinstance(data, pd.DataFrame):
         names = column_names(data.columns, stem=stem, what=what, caller=caller)
@@ -73,7 +81,9 @@ def read_table(data: object, *, what: str, stem: str, caller: str) -> Table:
             f"{caller}: {what} must have at least one row and one column; got shape {shape}."
         )
     has_index = isinstance(data, (pd.Series, pd.DataFrame))
-    if has_index:
+    if has_index and len(first_rows) > 1:
+        check_sequences(index, first_rows, what=what, caller=caller)
+    elif has_index:
         check_index(index, what=what, caller=caller)
     values = np.empty(shape)
     for j, column in enumerate(columns):
@@ -86,6 +96,81 @@ def read_table(data: object, *, what: str, stem: str, caller: str) -> Table:
             f"{_place(index, row, has_index)}. Use NaN for a missing value."
         )
     return Table(frozen(values), names, index.copy(), is_series, has_index)
+
+
+def column_titles(data: object, *, what: str, stem: str, caller: str) -> tuple[str, ...]:
+    """Names that `read_table` gives the columns."""
+    if isinstance(data, pd.DataFrame):
+        return column_names(data.columns, stem=stem, what=what, caller=caller)
+    if isinstance(data, pd.Series):
+        return (stem if data.name is None else _name(data.name),)
+    array = as_array(data, what=what, caller=caller)
+    return _default_names(stem, 1 if array.ndim == 1 else array.shape[1])
+
+
+def check_sequences(index: pd.Index, first_rows: Sequence[int], *, what: str, caller: str) -> None:
+    """Check the index of each of several sequences on its own, see `check_index`.
+
+    Parameters
+    ----------
+    index : pandas.Index
+        Index of the data; of two levels, sequence and time, or time alone.
+    first_rows : sequence of int
+        First row of each sequence.
+    what, caller : str
+        As in `check_index`.
+
+    Raises
+    ------
+    DataError
+        If the index of one of them cannot stand for time.
+    """
+    if isinstance(index, pd.MultiIndex) and index.nlevels == 2:
+        index = index.get_level_values(1)
+    for first, end in zip(first_rows, [*first_rows[1:], len(index)], strict=True):
+        check_index(index[first:end], what=what, caller=caller)
+
+
+def sequences_of(labels: pd.Index, *, caller: str) -> tuple[tuple[int, ...], tuple[Any, ...]]:
+    """Find where sequences begin.
+
+    Parameters
+    ----------
+    labels : pandas.Index
+        One label a row; rows of a sequence have the same.
+    caller : str
+        Class or function that the user called.
+
+    Returns
+    -------
+    first_rows : tuple of int
+    names : tuple
+        The label of each sequence.
+
+    Raises
+    ------
+    DataError
+        If a label is missing, or rows of one sequence are not together.
+    """
+    missing = np.flatnonzero(np.asarray(labels.isna()))
+    if missing.size:
+        raise DataError(
+            f"{caller}: groups must give the sequence of every row; got none in row {missing[0]}. "
+            f"Fill it, or drop the row."
+        )
+    codes, names = pd.factorize(labels)
+    first = np.concatenate([[0], np.flatnonzero(np.diff(codes)) + 1])
+    if len(first) != len(names):
+        seen: set[int] = set()
+        for row in first:
+            if int(codes[row]) in seen:
+                raise DataError(
+                    f"{caller}: the rows of a sequence must be together, in the order of time; "
+                    f"got {labels[row]!r} again in row {row}, after another sequence. Sort them "
+                    f"first, such as data.sort_values([groups, time], kind='stable')."
+                )
+            seen.add(int(codes[row]))
+    return tuple(int(row) for row in first), tuple(names)
 
 
 def as_array(data: object, *, what: str, caller: str) -> NDArray[Any]:

@@ -5,8 +5,8 @@ Everything behind this door sees float64 arrays with one row a period and NaN fo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence, Sized
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ from rnnstats._table import (
     read_table,
     refuse_missing,
     rows_of,
+    sequences_of,
     typed_label,
 )
 from rnnstats.errors import DataError, IndexWarning
@@ -62,6 +63,10 @@ class Endog:
         Whether the input was one-dimensional.
     has_index : bool
         Whether the input came with an index.
+    first_rows : tuple of int
+        Where each sequence begins; ``(0,)`` for a single one.
+    sequences : tuple
+        Labels of the sequences; empty where there is a single one without a label.
     """
 
     values: Floats
@@ -69,9 +74,13 @@ class Endog:
     index: pd.Index
     is_series: bool
     has_index: bool
+    first_rows: tuple[int, ...] = (0,)
+    sequences: tuple[Any, ...] = ()
 
     @classmethod
-    def from_input(cls, endog: object, *, caller: str = "LinearRNN") -> Endog:
+    def from_input(
+        cls, endog: object, *, caller: str = "LinearRNN", groups: pd.Index | None = None
+    ) -> Endog:
         """Check and copy what the user gave.
 
         Parameters
@@ -80,6 +89,8 @@ class Endog:
             Real numbers of any type, NaN, None or pandas.NA for missing.
         caller : str, default "LinearRNN"
             Class or function that the user called, for messages.
+        groups : pandas.Index, optional
+            The sequence of each row, see `split_groups`; the index need only increase within one.
 
         Returns
         -------
@@ -100,7 +111,10 @@ class Endog:
         """
         if isinstance(endog, Endog):
             return endog
-        table = read_table(endog, what="endog", stem="y", caller=caller)
+        first_rows, sequences = (
+            ((0,), ()) if groups is None else sequences_of(groups, caller=caller)
+        )
+        table = read_table(endog, what="endog", stem="y", caller=caller, first_rows=first_rows)
         empty = np.flatnonzero(np.isnan(table.values).all(axis=0))
         if empty.size:
             raise DataError(
@@ -108,7 +122,7 @@ class Endog:
                 f"{table.names[empty[0]]!r} is missing in all {len(table.index)} rows. "
                 f"Leave it out."
             )
-        gaps = count_gaps(table.index)
+        gaps = count_gaps(table.index) if len(first_rows) == 1 else 0
         if gaps:
             warn(
                 f"{caller}: the index skips {gaps} of the periods between {label(table.index, 0)} "
@@ -116,12 +130,18 @@ class Endog:
                 f"skipped periods as missing observations, reindex endog to all of them.",
                 IndexWarning,
             )
-        return cls(table.values, table.names, table.index, table.is_series, table.has_index)
+        labels = (table.index, table.is_series, table.has_index)
+        return cls(table.values, table.names, *labels, first_rows, sequences)
 
     @property
     def nobs(self) -> int:
         """Number of rows, observed or not."""
         return int(self.values.shape[0])
+
+    @property
+    def offsets(self) -> NDArray[np.intp]:
+        """First row of each sequence, and the number of rows."""
+        return np.array([*self.first_rows, self.nobs], dtype=np.intp)
 
     @property
     def k_endog(self) -> int:
@@ -192,7 +212,11 @@ class Endog:
             If nothing says how the index goes on.
         """
         steps = check_int(steps, name="steps", caller="future_index", minimum=0)
-        further = continuation(self.index, steps)
+        own = self._last_index()
+        further = continuation(own, steps)
+        if further is not None and isinstance(self.index, pd.MultiIndex):
+            level = [self.index[-1][0]] * steps
+            return pd.MultiIndex.from_arrays([level, further], names=self.index.names)
         if further is not None:
             return further
         warn(
@@ -219,7 +243,8 @@ class Endog:
             A row (negative: from the end), a date, or a label. On an index of numbers a whole
             number is a label; if that index begins at or after nobs (years, say), numbers
             below nobs are rows. Part of a date, such as "1990", means its first
-            period as a start and its last period as an end.
+            period as a start and its last period as an end. With several sequences a whole
+            number is a row, a date one of the last sequence, and (sequence, date) a label.
         caller : str
             Class or function that the user called, for messages.
         side : {"start", "end"}, default "start"
@@ -239,9 +264,19 @@ class Endog:
         SpecificationError
             If the key is not in the index, nor after it where that is allowed.
         """
-        return position(
-            self.index, key, side=side, caller=caller, allow_future=allow_future, name=name
-        )
+        rules: Any = {"side": side, "caller": caller, "allow_future": allow_future, "name": name}
+        if len(self.first_rows) == 1:
+            return position(self._last_index(), key, **rules)
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            return position(pd.Index([f"row {i}" for i in range(self.nobs)]), key, **rules)
+        if isinstance(key, tuple) and isinstance(self.index, pd.MultiIndex) and key in self.index:
+            return int(self.index.get_indexer(pd.MultiIndex.from_tuples([key]))[0])
+        return self.first_rows[-1] + position(self._last_index(), key, **rules)
+
+    def _last_index(self) -> pd.Index:
+        """Labels in time of the last sequence, which later rows continue."""
+        own = self.index[self.first_rows[-1] :] if len(self.first_rows) > 1 else self.index
+        return own.get_level_values(1) if isinstance(own, pd.MultiIndex) else own
 
     def extended_with(self, new: object, *, caller: str = "append") -> Endog:
         """Append rows.
@@ -292,13 +327,15 @@ class Endog:
         else:
             index = pd.RangeIndex(self.nobs + len(rows))
         values = frozen(np.concatenate([self.values, rows]))
-        return Endog(values, self.names, index, self.is_series, self.has_index)
+        return replace(self, values=values, index=index)
 
     def _check_continues(self, later: pd.Index, *, caller: str) -> None:
         """Refuse labels that do not follow those of the sample."""
-        due = continuation(self.index, len(later))
+        due = continuation(self._last_index(), len(later))
+        if isinstance(self.index, pd.MultiIndex):
+            due = self.future_index(len(later))
         if due is None:
-            grown = self.index.append(later)
+            grown = self._last_index().append(later)
             check_index(grown, what="endog with the new rows", caller=caller)
         elif not due.equals(later):
             rule = f"the new rows must continue the index, which ends at {label(self.index, -1)}"
@@ -327,7 +364,9 @@ class Exog:
     names: tuple[str, ...]
 
     @classmethod
-    def from_input(cls, exog: object, endog: Endog, *, caller: str) -> Exog | None:
+    def from_input(
+        cls, exog: object, endog: Endog, *, caller: str, what: str = "exog"
+    ) -> Exog | None:
         """Check and copy what the user gave.
 
         Parameters
@@ -338,6 +377,8 @@ class Exog:
             The series; an index of `exog` must equal its index, where both have one.
         caller : str
             Class or function that the user called, for messages.
+        what : str
+            Name of the argument, for messages.
 
         Returns
         -------
@@ -353,18 +394,19 @@ class Exog:
             return None
         table = exog if isinstance(exog, Exog) else None
         if table is None:
-            table = cls._checked(
-                read_table(exog, what="exog", stem="x", caller=caller), endog, caller
-            )
+            same = isinstance(exog, Sized) and len(exog) == endog.nobs
+            rows = endog.first_rows if same else (0,)
+            read = read_table(exog, what=what, stem="x", caller=caller, first_rows=rows)
+            table = cls._checked(read, endog, caller, what)
         if len(table.values) != endog.nobs:
             raise DataError(
-                f"{caller}: exog must have one row for each of the {endog.nobs} rows of endog; "
+                f"{caller}: {what} must have one row for each of the {endog.nobs} rows of endog; "
                 f"got {len(table.values)} rows. Inputs of later periods are given when forecasting."
             )
         return table
 
     @classmethod
-    def _checked(cls, table: Table, endog: Endog, caller: str) -> Exog:
+    def _checked(cls, table: Table, endog: Endog, caller: str, what: str) -> Exog:
         """Compare the index with that of the series and refuse missing values."""
         same_length = len(table.index) == endog.nobs
         if table.has_index and endog.has_index and same_length:
@@ -372,9 +414,9 @@ class Exog:
                 row = first_difference(endog.index, table.index)
                 got, due = typed_label(table.index, row), typed_label(endog.index, row)
                 raise DataError(
-                    f"{caller}: exog must have the index of endog; row {row} is {got} where endog "
-                    f"has {due}. Use exog.reindex(endog.index), or pass exog.to_numpy() if the "
-                    f"rows match."
+                    f"{caller}: {what} must have the index of endog; row {row} is {got} where "
+                    f"endog has {due}. Use {what}.reindex(endog.index), or pass {what}.to_numpy() "
+                    f"if the rows match."
                 )
         if same_length:
             refuse_missing(table, caller=caller)
@@ -385,7 +427,9 @@ class Exog:
         """Number of columns."""
         return int(self.values.shape[1])
 
-    def future(self, exog: object, steps: int, index: pd.Index, *, caller: str) -> Floats:
+    def future(
+        self, exog: object, steps: int, index: pd.Index, *, caller: str, what: str = "exog"
+    ) -> Floats:
         """Check the inputs of later periods.
 
         Parameters
@@ -400,6 +444,8 @@ class Exog:
             Their labels.
         caller : str
             Class or function that the user called, for messages.
+        what : str
+            Name of the argument, for messages.
 
         Returns
         -------
@@ -415,23 +461,23 @@ class Exog:
             return frozen(np.empty((0, self.k_exog)))
         if exog is None:
             raise DataError(
-                f"{caller}: exog must give {listed(self.names)} for the {steps} periods "
+                f"{caller}: {what} must give {listed(self.names)} for the {steps} periods "
                 f"{label(index, 0)} to {label(index, -1)}; got None. Pass a DataFrame or an array "
                 f"of shape ({steps}, {self.k_exog})."
             )
         wanted: object = exog
         if isinstance(exog, pd.DataFrame):
-            heads = column_names(exog.columns, stem="x", what="exog", caller=caller)
-            wanted = exog.iloc[:, match_columns(heads, self.names, what="exog", caller=caller)]
+            heads = column_names(exog.columns, stem="x", what=what, caller=caller)
+            wanted = exog.iloc[:, match_columns(heads, self.names, what=what, caller=caller)]
         if isinstance(wanted, (pd.Series, pd.DataFrame)) and not is_default(wanted.index):
             wanted = rows_of(wanted, index, caller=caller)
         elif not isinstance(wanted, (pd.Series, pd.DataFrame)) and steps == 1:
-            array = as_array(wanted, what="exog", caller=caller)
+            array = as_array(wanted, what=what, caller=caller)
             wanted = array[None, :] if array.ndim == 1 and len(array) == self.k_exog else array
-        table = read_table(wanted, what="exog", stem="x", caller=caller)
+        table = read_table(wanted, what=what, stem="x", caller=caller)
         if table.values.shape != (steps, self.k_exog):
             raise DataError(
-                f"{caller}: exog must have shape ({steps}, {self.k_exog}): {steps} later periods "
+                f"{caller}: {what} must have shape ({steps}, {self.k_exog}): {steps} later periods "
                 f"of {listed(self.names)}; got {table.values.shape}."
             )
         refuse_missing(table, caller=caller)
