@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from rnnstats.equivalence import rnn, varma
+from rnnstats.equivalence import hmm, rnn, varma
 
-__all__ = ["rnn", "varma"]
+__all__ = ["hmm", "rnn", "varma"]

@@ -46,7 +46,7 @@ def table(label: str, array: FloatArray, rows: tuple[str, ...], columns: tuple[s
 
 
 def _clean(array: FloatArray) -> FloatArray:
-    floor = ROUNDING * np.abs(array).max(initial=0.0)
+    floor = ROUNDING * np.abs(array[np.isfinite(array)]).max(initial=0.0)
     return np.where(np.abs(array) > floor, array, 0.0)
 
 
