@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,11 @@ PRINTED = [
     ("lutkepohl", (92, 3), "1960Q1", "1982Q4", ("1960Q1", "inv", 180)),
     ("lake_huron", (98,), "1875", "1972", ("1964", None, 575.96)),
     ("presidents", (120,), "1945Q1", "1974Q4", ("1945Q2", None, 87.0)),
+    ("earthquakes", (107,), "1900", "2006", ("1943", None, 41.0)),
+    ("seatbelts", (192, 8), "1969-01", "1984-12", ("1969-01", "DriversKilled", 107)),
+    ("hamilton", (135, 2), "1951Q2", "1984Q4", ("1951Q2", "rgnp_growth", 2.59316421)),
+    ("fedfunds", (226, 3), "1954Q3", "2010Q4", ("1981Q2", "fedfunds", 17.78)),
+    ("filardo", (519, 2), "1948-02", "1991-04", ("1991-04", "dlip", 0.285306898)),
 ]
 
 
@@ -42,6 +48,41 @@ def test_hormone_is_numbered_from_one():
     assert data.mean() == pytest.approx(2.4, abs=1e-12)  # printed: mean 2.400
 
 
+@pytest.mark.parametrize(
+    ("name", "last", "first_row"), [("geyser", 299, [80, 4.0166667]), ("areturns", 521, 1.60864139)]
+)
+def test_series_without_dates_are_numbered_from_one(name, last, first_row):
+    data = getattr(datasets, name)()
+    assert data.index.equals(pd.RangeIndex(1, last + 1))
+    assert np.array_equal(data.loc[1], first_row)
+
+
+def test_eruptions_of_three_minutes_and_more_are_those_of_the_book():
+    # Zucchini and MacDonald (2009), section 13.2: 194 long ones of 299
+    assert (datasets.geyser()["duration"] >= 3).sum() == 194
+
+
+def test_belts_are_compulsory_from_february_1983():
+    law = datasets.seatbelts()["law"]
+    assert law[:"1983-01"].eq(0).all()
+    assert law["1983-02":].eq(1).all()
+
+
+def test_genome_of_the_phage_has_its_length_composition_and_known_sites():
+    bases = datasets.phage_lambda()
+    assert list(bases.cat.categories) == ["A", "C", "G", "T"]
+    assert bases.index.equals(pd.RangeIndex(1, 48503))
+    # GenBank NC_001416.1
+    assert bases.value_counts().loc[list("ACGT")].tolist() == [12334, 11362, 12820, 11986]
+    sequence = "".join(bases)
+    # the cohesive end of 12 bases (Wu and Taylor 1971)
+    assert sequence.startswith("GGGCGGCGACCT")
+    # EcoRI cuts after G of GAATTC into pieces of these lengths: the marker sold as lambda/EcoRI
+    sites = [m.start() + 1 for m in re.finditer("GAATTC", sequence)]
+    pieces = np.diff([0, *sites, len(sequence)])
+    assert sorted(pieces, reverse=True) == [21226, 7421, 5804, 5643, 4878, 3530]
+
+
 def test_missing_quarters_of_the_presidents():
     missing = datasets.presidents().isna()
     assert list(missing[missing].index.astype(str)) == [
@@ -60,7 +101,7 @@ def test_inflation_is_that_of_the_price_index():
 def test_every_call_gives_a_table_of_ones_own(name):
     read = getattr(datasets, name)
     before, mine = read(), read()
-    mine.iloc[:] = 0
+    mine.iloc[:] = "A" if name == "phage_lambda" else 0
     assert not mine.equals(before)
     assert read().equals(before)
 
@@ -85,13 +126,17 @@ def test_catalogue_lists_every_function():
 def test_files_are_those_of_the_reference_cases(cases):
     """The bundled copies have the checksums that the reference cases state."""
     checked = set()
-    for identifier in ("L01", "L09", "A01", "A02", "A04", "A07", "A12", "N01"):
+    bundled = [
+        "L01", "L09", "A01", "A02", "A04", "A07", "A12", "N01",
+        "H01", "H04", "H10", "M01", "M03", "M05", "M07",
+    ]  # fmt: skip
+    for identifier in bundled:
         for file, checksum in cases[identifier]["sha256_16"].items():
             if file.endswith(".csv"):
                 content = cases.path(file).read_bytes()
                 assert hashlib.sha256(content).hexdigest()[:16] == checksum, file
                 checked.add(file)
-    assert len(checked) == 9
+    assert len(checked) == 19
 
 
 def test_file_that_no_case_names_is_an_error(cases):

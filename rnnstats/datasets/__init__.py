@@ -11,20 +11,32 @@ from pathlib import Path
 import pandas as pd
 
 __all__ = [
+    "areturns",
     "catalogue",
+    "earthquakes",
+    "fedfunds",
+    "filardo",
+    "geyser",
+    "hamilton",
     "lake_huron",
     "lh",
     "lutkepohl",
     "lynx",
     "nile",
+    "phage_lambda",
     "presidents",
+    "seatbelts",
     "sunspots",
     "us_macro",
 ]
 
 _FOLDER = Path(__file__).parent / "data"
 _FACTS = "recorded facts; also distributed with R (package datasets, GPL-2 | GPL-3)"
+_FACTS_MASS = "recorded facts; also distributed with R (package MASS, GPL-2 | GPL-3)"
+_FACTS_HMMLEARN = "recorded facts; also distributed with hmmlearn (BSD-3-Clause)"
+_GENBANK = "recorded facts; GenBank, without restriction on use or distribution"
 _BSD = "public domain, as distributed with statsmodels (BSD-3-Clause)"
+_TESTS = "recorded facts; also distributed with statsmodels (its test data, BSD-3-Clause)"
 
 
 def us_macro() -> pd.DataFrame:
@@ -187,6 +199,177 @@ def presidents() -> pd.Series:
     return values
 
 
+def earthquakes() -> pd.Series:
+    """Earthquakes of magnitude 7 and more in the world, yearly, 1900 to 2006.
+
+    Returns
+    -------
+    Series, shape (107,)
+        Number of earthquakes. Index: PeriodIndex, years.
+
+    Notes
+    -----
+    Source: United States Geological Survey, in Zucchini and MacDonald (2009), Hidden Markov Models
+    for Time Series, table 1.1. Licence: recorded facts, also distributed with hmmlearn
+    (BSD-3-Clause).
+    """
+    return _yearly("earthquakes_zm.csv", "year", "count").rename("earthquakes")
+
+
+def geyser() -> pd.DataFrame:
+    """Eruptions of the geyser Old Faithful, one after the other, August 1985.
+
+    Returns
+    -------
+    DataFrame, shape (299, 2)
+        Index: RangeIndex 1 to 299, the number of the eruption. Columns:
+
+        - waiting: time from the eruption before, minutes
+        - duration: minutes. Durations of night, recorded as "long", "medium" and "short", are 4, 3
+          and 2.
+
+    Notes
+    -----
+    Source: Azzalini and Bowman (1990), Applied Statistics 39, 357-365. Licence: recorded facts,
+    also distributed with R (package MASS, GPL-2 | GPL-3).
+    """
+    table = _read("geyser_mass.csv").astype(float)
+    table.index = pd.RangeIndex(1, len(table) + 1, name="eruption")
+    return table
+
+
+def seatbelts() -> pd.DataFrame:
+    """Road casualties in Great Britain, monthly, 1969-01 to 1984-12.
+
+    Returns
+    -------
+    DataFrame, shape (192, 8)
+        Index: PeriodIndex, months. Columns:
+
+        - DriversKilled: car drivers killed
+        - drivers, front, rear: car drivers, front and rear passengers killed or seriously injured
+        - kms: distance driven
+        - PetrolPrice: price of petrol, deflated
+        - VanKilled: drivers of light goods vehicles killed
+        - law: 1 from 1983-02 on, when wearing a seat belt in front was compulsory, else 0
+
+    Notes
+    -----
+    Source: Harvey and Durbin (1986), Journal of the Royal Statistical Society A 149, 187-227;
+    Durbin and Koopman (2012). Licence: recorded facts, also distributed with R as
+    ``datasets::Seatbelts``.
+    """
+    table = _read("seatbelts.csv")
+    table.index = pd.period_range("1969-01", periods=len(table), freq="M", name="month")
+    return table.drop(columns="time")
+
+
+def hamilton() -> pd.DataFrame:
+    """Growth of the real gross national product of the United States, quarterly, 1951Q2 to 1984Q4.
+
+    Returns
+    -------
+    DataFrame, shape (135, 2)
+        Index: PeriodIndex, quarters. Columns:
+
+        - rgnp_growth: 100 times the difference of logarithms, percent a quarter
+        - recession: 1 in a recession by the dates of the National Bureau of Economic Research
+
+    Notes
+    -----
+    Source: Hamilton (1989), Econometrica 57, 357-384, as stored by the statsmodels project with
+    the results of EViews and Stata. Licence: public domain; distributed with statsmodels (its test
+    data) under BSD-3-Clause.
+    """
+    table = _read("hamilton_rgnp.csv")
+    table.index = pd.PeriodIndex(table["quarter"], freq="Q", name="quarter")
+    return table[["rgnp_growth", "recession"]]
+
+
+def fedfunds() -> pd.DataFrame:
+    """Federal funds rate of the United States, quarterly, 1954Q3 to 2010Q4.
+
+    Returns
+    -------
+    DataFrame, shape (226, 3)
+        Federal funds rate (fedfunds), output gap (ogap) and inflation (inf), all in percent; the
+        first four quarters of inf are missing. Index: PeriodIndex, quarters.
+
+    Notes
+    -----
+    Source: Federal Reserve Bank of St. Louis, FRED, as used in the Stata Time-Series Reference
+    Manual, mswitch, and stored by the statsmodels project. Licence: public domain; distributed
+    with statsmodels (its test data) under BSD-3-Clause.
+    """
+    table = _read("fedfunds_stata.csv").astype(float)
+    table.index = pd.period_range("1954Q3", periods=len(table), freq="Q", name="quarter")
+    return table
+
+
+def areturns() -> pd.Series:
+    """Absolute weekly returns of the S&P 500, 521 weeks from 2004 to 2014.
+
+    Returns
+    -------
+    Series, shape (521,)
+        Percent. Index: RangeIndex 1 to 521, the number of the week; the file of the source does
+        not date them.
+
+    Notes
+    -----
+    Source: Stata Time-Series Reference Manual, mswitch, example 4, as stored by the statsmodels
+    project. Licence: recorded facts; distributed with statsmodels (its test data) under
+    BSD-3-Clause.
+    """
+    values = _read("areturns_stata.csv")["areturns"].astype(float)
+    values.index = pd.RangeIndex(1, len(values) + 1, name="week")
+    return values
+
+
+def filardo() -> pd.DataFrame:
+    """Industrial production and leading indicators, United States, monthly, 1948-02 to 1991-04.
+
+    Returns
+    -------
+    DataFrame, shape (519, 2)
+        Index: PeriodIndex, months. Columns:
+
+        - dlip: growth of industrial production, 100 times the difference of logarithms
+        - dmdlleading: growth of the composite index of leading indicators, less its mean
+
+    Notes
+    -----
+    Source: Filardo (1994), Journal of Business and Economic Statistics 12, 299-308, as distributed
+    with EViews and stored by the statsmodels project. Licence: recorded facts; distributed with
+    statsmodels (its test data) under BSD-3-Clause.
+    """
+    table = _read("filardo_eviews.csv")[["dlip", "dmdlleading"]].astype(float)
+    table.index = pd.period_range("1948-02", periods=len(table), freq="M", name="month")
+    return table
+
+
+def phage_lambda() -> pd.Series:
+    """Genome of the bacteriophage lambda: 48502 bases of DNA.
+
+    Returns
+    -------
+    Series, shape (48502,)
+        Categorical with the levels A, C, G, T, from the left end of the linear molecule. Index:
+        RangeIndex 1 to 48502, the position.
+
+    Notes
+    -----
+    Source: Sanger, Coulson, Hong, Hill and Petersen (1982), Journal of Molecular Biology 162,
+    729-773; GenBank NC_001416.1. Churchill (1989), Bulletin of Mathematical Biology 51, 79-94,
+    takes it apart with hidden Markov models. Licence: recorded facts; GenBank puts no restriction
+    on use or distribution.
+    """
+    lines = (_FOLDER / "phage_lambda.fasta").read_text(encoding="ascii").splitlines()
+    bases = pd.Categorical(list("".join(lines[1:])), categories=list("ACGT"))
+    index = pd.RangeIndex(1, len(bases) + 1, name="position")
+    return pd.Series(bases, index=index, name="base")
+
+
 _ENTRIES: tuple[tuple[Callable[[], pd.Series | pd.DataFrame], str, str, str], ...] = (
     (us_macro, "billions of 2005 dollars, percent, indexes", "FRED, St. Louis", _BSD),
     (nile, "10^8 cubic metres a year", "Cobb (1978)", _FACTS),
@@ -196,6 +379,14 @@ _ENTRIES: tuple[tuple[Callable[[], pd.Series | pd.DataFrame], str, str, str], ..
     (lake_huron, "feet", "Brockwell and Davis (1991)", _FACTS),
     (lh, "not named by the source", "Diggle (1990)", _FACTS),
     (presidents, "percent", "McNeil (1977), from Gallup", _FACTS),
+    (earthquakes, "earthquakes", "Zucchini and MacDonald (2009)", _FACTS_HMMLEARN),
+    (geyser, "minutes", "Azzalini and Bowman (1990)", _FACTS_MASS),
+    (seatbelts, "casualties and others", "Harvey and Durbin (1986)", _FACTS),
+    (hamilton, "percent a quarter", "Hamilton (1989)", _TESTS),
+    (fedfunds, "percent", "FRED, St. Louis", _TESTS),
+    (areturns, "percent a week", "Stata manual, mswitch", _TESTS),
+    (filardo, "percent a month", "Filardo (1994)", _TESTS),
+    (phage_lambda, "bases", "Sanger et al. (1982), GenBank NC_001416.1", _GENBANK),
 )
 
 
