@@ -1,4 +1,4 @@
-"""Bootstrap of a fitted state space model: draw samples, refit each, keep the estimates.
+"""Bootstrap of a fitted model: draw samples, refit each, keep the estimates.
 
 Each draw has a random stream of its own (`numpy.random.SeedSequence.spawn`), and draws are made in
 blocks of a fixed size: the numbers depend neither on the number of processes nor, draw by draw, on
@@ -14,17 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats._checks import warn
 from rnnstats.errors import ConvergenceWarning
-from rnnstats.estimation.drawing import Sampler
+from rnnstats.estimation.drawing import Sampled
 from rnnstats.estimation.progress import Counter
 
-__all__ = ["BootstrapKind", "Draws", "Job", "Refit", "resample", "streams"]
+__all__ = ["BootstrapKind", "Draws", "Job", "Refit", "SampleSource", "resample", "streams"]
 
 FloatArray = NDArray[np.float64]
 BootstrapKind = Literal["parametric", "innovations"]
@@ -38,6 +38,23 @@ class Refit(NamedTuple):
 
     theta: FloatArray | None
     message: str
+
+
+class SampleSource(Protocol):
+    """What draws samples of the same length, inputs and gaps as the data, at the estimates."""
+
+    # One sample, (nobs, p).
+    def one(self, rng: np.random.Generator) -> FloatArray: ...
+
+    # Samples of one stream each; `size` is the number of streams of a full block. With a `pool`
+    # errors are drawn from its rows. `ahead` asks for rows past the sample.
+    def block(
+        self,
+        seeds: Sequence[np.random.SeedSequence],
+        size: int,
+        pool: FloatArray | None,
+        ahead: bool,
+    ) -> Sampled: ...
 
 
 class Future(NamedTuple):
@@ -67,7 +84,7 @@ class Job:
 
     Attributes
     ----------
-    sampler : Sampler
+    sampler : SampleSource
     refit : callable
         Sample (nobs, p) to `Refit`.
     pool : ndarray, shape (rows, p), or None
@@ -76,7 +93,7 @@ class Job:
         `Future` to an array of a fixed shape, kept with the draw.
     """
 
-    sampler: Sampler
+    sampler: SampleSource
     refit: Callable[[FloatArray], Refit]
     pool: FloatArray | None = None
     extra: Callable[[Future], FloatArray] | None = None
@@ -213,28 +230,13 @@ def _spread(
 
 def _block(job: Job, seeds: Sequence[np.random.SeedSequence]) -> list[_Drawn]:
     """Draw the samples of a block together and refit one after the other."""
-    sampler, p = job.sampler, job.sampler.values.shape[1]
-    # always of the same size: a matrix product may round otherwise for another number of rows
-    noise = np.zeros((BLOCK, sampler.rows, p))
-    for row, seed in zip(noise, seeds, strict=False):
-        rng = np.random.default_rng(seed)
-        if job.pool is None:
-            row[:] = rng.standard_normal(row.shape)
-        else:
-            row[:] = job.pool[rng.integers(0, len(job.pool), size=len(row))]
-    paths = sampler.paths(noise)
-    samples = sampler.samples(paths)
-    if job.extra is None:
-        return [_Drawn(*job.refit(samples[i]), None) for i in range(len(seeds))]
-    ahead = sampler.rows - sampler.steps
-    noise[:, ahead:] = 0.0
-    means = sampler.paths(noise)
+    found = job.sampler.block(seeds, BLOCK, job.pool, job.extra is not None)
     drawn = []
     for i in range(len(seeds)):
-        theta, message = job.refit(samples[i])
+        theta, message = job.refit(found.samples[i])
         extra = None
-        if theta is not None:
-            extra = job.extra(Future(theta, samples[i], means[i, ahead:], paths[i, ahead:]))
+        if theta is not None and job.extra is not None:
+            extra = job.extra(Future(theta, found.samples[i], found.means[i], found.paths[i]))
         drawn.append(_Drawn(theta, message, extra))
     return drawn
 

@@ -9,7 +9,9 @@ shape of their distribution (Stoffer and Wall 1991). The missing pattern is put 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +20,28 @@ from rnnstats.errors import DataError
 from rnnstats.kernels.kalman import kalman_filter
 from rnnstats.kernels.system import StateSpace
 
-__all__ = ["Sampler", "sampler", "standardised_pool"]
+__all__ = ["Sampled", "Sampler", "sampler", "standardised_pool"]
 
 FloatArray = NDArray[np.float64]
 # Complete rows below which resampling them says nothing about a distribution.
 FEWEST = 10
+
+
+class Sampled(NamedTuple):
+    """Samples, and what follows each.
+
+    Attributes
+    ----------
+    samples : ndarray, shape (draws, nobs, p)
+    means : ndarray, shape (draws, steps, p)
+        Mean of the rows past the sample given the sample without gaps.
+    paths : ndarray, shape (draws, steps, p)
+        Rows past the sample.
+    """
+
+    samples: FloatArray
+    means: FloatArray
+    paths: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +82,57 @@ class Sampler:
     def steps(self) -> int:
         """Rows past the sample."""
         return self.first + self.rows - len(self.values)
+
+    def one(self, rng: np.random.Generator) -> FloatArray:
+        """Draw one sample.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        ndarray, shape (nobs, p)
+        """
+        noise = rng.standard_normal((1, self.rows, self.values.shape[1]))
+        return np.asarray(self.samples(self.paths(noise))[0])
+
+    def block(
+        self,
+        seeds: Sequence[np.random.SeedSequence],
+        size: int,
+        pool: FloatArray | None,
+        ahead: bool,
+    ) -> Sampled:
+        """Draw one sample a stream.
+
+        Parameters
+        ----------
+        seeds : sequence of numpy.random.SeedSequence
+        size : int
+            Number of streams of a full block. Arrays always have this size: a matrix product may
+            round otherwise for another number of rows.
+        pool : ndarray, shape (rows, p), or None
+            Standardised errors to draw rows from with replacement; None for normal ones.
+        ahead : bool
+            Whether the means of the rows past the sample are needed.
+
+        Returns
+        -------
+        Sampled
+        """
+        noise = np.zeros((size, self.rows, self.values.shape[1]))
+        for row, seed in zip(noise, seeds, strict=False):
+            rng = np.random.default_rng(seed)
+            if pool is None:
+                row[:] = rng.standard_normal(row.shape)
+            else:
+                row[:] = pool[rng.integers(0, len(pool), size=len(row))]
+        paths = self.paths(noise)
+        first = self.rows - self.steps
+        noise[:, first:] = 0.0
+        means = self.paths(noise) if ahead else paths
+        return Sampled(self.samples(paths), means[:, first:], paths[:, first:])
 
     def ahead_cov(self) -> FloatArray:
         """Covariance of each row past the sample, given a sample without gaps.

@@ -110,7 +110,7 @@ def evaluate(problem: Problem, state: Climb, psi: FloatArray) -> tuple[float, Fl
 
 
 def begin(problem: Problem, start: int, psi: FloatArray) -> Climb:
-    """A climb at its starting point; status ``"refused"`` when the point is inadmissible."""
+    """A climb at its starting point; ``"refused"`` if inadmissible, over if nothing can move."""
     k = psi.shape[0]
     state = Climb(start, psi.copy(), -math.inf, np.zeros(k), np.ones(k), np.eye(k))
     state.llf, score = evaluate(problem, state, state.psi.copy())
@@ -119,6 +119,8 @@ def begin(problem: Problem, start: int, psi: FloatArray) -> Climb:
         state.status = "refused"
         return state
     state.score = np.array(score, dtype=np.float64)
+    if k == 0:
+        state.status, state.decrement = "converged", 0.0
     return state
 
 

@@ -9,24 +9,22 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from rnnstats import _compat
 from rnnstats._checks import check_literal, warn
-from rnnstats.errors import ConvergenceWarning
+from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.covariance import COV_TYPES, CovarianceEstimate, CovType
 from rnnstats.estimation.hac import check_cov_kwds, describe
 from rnnstats.results import tables
 from rnnstats.results.forecasting.prediction import check_alpha
-from rnnstats.results.inference.comparison import read_hypotheses, testable
 from rnnstats.results.inference.covariances import (
     Derivatives,
     Kept,
     estimate_covariance,
     without_fixed,
 )
-from rnnstats.results.inference.likelihood_ratio import LikelihoodRatioTest, likelihood_ratio
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.protocol import FittedModel, FloatArray, direction_names
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -43,7 +41,7 @@ class Results(ABC):
 
     Parameters
     ----------
-    model : StateSpaceModel
+    model : FittedModel
         Data and structure.
     params : ndarray of shape (K,)
         All natural parameters.
@@ -64,10 +62,12 @@ class Results(ABC):
     """
 
     _no_sense: ClassVar[Mapping[str, str]] = {}
+    # Kinds of covariance that the model does not have, with the reason.
+    _no_cov: ClassVar[Mapping[str, str]] = {}
 
     def __init__(
         self,
-        model: StateSpaceModel,
+        model: FittedModel,
         params: FloatArray,
         cov_type: CovType = "oim",
         convergence: Any = None,
@@ -88,6 +88,56 @@ class Results(ABC):
             if kept
             else dict(check_cov_kwds(cov_type, cov_kwds, model.endog.index, caller=model.name))
         )
+
+    @classmethod
+    def from_fit(
+        cls,
+        model: Any,
+        params: ArrayLike | pd.Series,
+        *,
+        cov_type: CovType = "oim",
+        convergence: Any = None,
+        covariance: CovarianceEstimate | None = None,
+        cov_note: str = "",
+        cov_kwds: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Make results from a model and its parameters.
+
+        Parameters
+        ----------
+        model : FittedModel
+        params : array_like or Series of shape (K,)
+            All natural parameters, restrictions already expanded.
+        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"}
+        convergence : Convergence, optional
+            Record of the optimiser; None when the parameters were given.
+        covariance : CovarianceEstimate, optional
+            Covariance where it is known already.
+        cov_note : str
+            A sentence for the foot of the summary.
+        cov_kwds : mapping, optional
+            Options of "hac" and "cluster", see `with_cov`.
+
+        Returns
+        -------
+        Results
+
+        Raises
+        ------
+        SpecificationError
+            Wrong number of parameters, or a `cov_type` that is unknown or that the model lacks.
+        """
+        check_literal(cov_type, COV_TYPES, name="cov_type", caller=model.name)
+        cls._refuse_cov(cov_type, model.name)
+        if isinstance(params, pd.Series):
+            params = params.reindex(list(model.param_names)).to_numpy(dtype=float)
+        theta = np.asarray(params, dtype=float)
+        if theta.shape != (len(model.param_names),) or not np.isfinite(theta).all():
+            raise SpecificationError(
+                f"{model.name}: params must be {len(model.param_names)} finite numbers, one for "
+                f"each of {', '.join(model.param_names)}; got {theta.tolist()}."
+            )
+        return cls(model, theta, cov_type, convergence, covariance, cov_note, cov_kwds)
 
     if not TYPE_CHECKING:  # type checkers would take any name for one that exists
 
@@ -120,6 +170,14 @@ class Results(ABC):
     def k_diffuse_states(self) -> int:
         """Number of states with a diffuse start."""
 
+    def _structure_rows(self) -> list[tuple[str, str]]:
+        """Rows of the summary that say what was fitted, on the left."""
+        return []
+
+    def _count_rows(self) -> list[tuple[str, str]]:
+        """Further rows of the summary's right-hand column."""
+        return []
+
     # -- estimates ----------------------------------------------------------------------------
 
     @property
@@ -147,6 +205,13 @@ class Results(ABC):
     @cached_property
     def _derivatives(self) -> Derivatives:
         return Derivatives(self.model, self._theta)
+
+    @cached_property
+    def _held(self) -> tuple[str, ...]:
+        """Parameters estimated at the boundary, which no direction of the others moves."""
+        still = ~self._derivatives.directions.any(axis=1)
+        free = self.model.layout.expansion.any(axis=1)
+        return tuple(np.array(self.model.param_names, dtype=object)[still & free])
 
     @property
     def cov_kwds(self) -> dict[str, Any]:
@@ -221,6 +286,7 @@ class Results(ABC):
             Groups that do not fit the rows.
         """
         check_literal(cov_type, COV_TYPES, name="cov_type", caller="with_cov")
+        self._refuse_cov(cov_type, "with_cov")
         given, note = self._given_covariance, ""
         kept = given.another(cov_type, cov_kwds) if isinstance(given, Kept) else None
         if kept is not None:
@@ -230,6 +296,12 @@ class Results(ABC):
         )
         other.__dict__["_derivatives"] = self._derivatives
         return other
+
+    @classmethod
+    def _refuse_cov(cls, cov_type: str, caller: str) -> None:
+        """Refuse a kind of covariance that the model does not have."""
+        if cov_type in cls._no_cov:
+            raise SpecificationError(f"{caller}: {cls._no_cov[cov_type]}")
 
     @property
     def bse(self) -> pd.Series:
@@ -324,11 +396,11 @@ class Results(ABC):
     @cached_property
     def information_rank(self) -> tables.InformationRank:
         """Rank of the expected information in the free parameters, and directions without any."""
-        found, layout = self._derivatives, self.model.layout
-        free = layout.expansion
+        found = self._derivatives
+        free = found.directions
         return tables.information_rank(
             free.T @ without_fixed(found.information, free) @ free,
-            tuple(layout.free_names),
+            direction_names(self.model, free),
             lambda: free.T @ without_fixed(found.hessian, free) @ free,
         )
 
@@ -348,93 +420,3 @@ class Results(ABC):
         """
         check_alpha(alpha, "summary")
         return tables.summary(cast("tables.Summarized", self), alpha)
-
-    # -- tests on parameters ------------------------------------------------------------------
-
-    def t_test(self, r_matrix: Any) -> Any:
-        """Test hypotheses about parameters, each alone.
-
-        Parameters
-        ----------
-        r_matrix : str, sequence of str, mapping, array_like or tuple (R, q)
-            Such as ``"W_h[h1,h1] = 0.5, K[h1,y] = K[h2,y]"``; or values by name; or R with one
-            column a parameter. Text may be any formula, see `wald_test`.
-
-        Returns
-        -------
-        statsmodels.stats.contrast.ContrastResults
-            ``effect``, ``sd``, ``tvalue``, ``pvalue`` (normal), ``summary()``.
-
-        Raises
-        ------
-        SpecificationError
-            Unknown parameters, or nothing to test because they are fixed or not identified.
-        """
-        names = self.model.param_names
-        asked = read_hypotheses(r_matrix, names, self._theta, caller="t_test")
-        cov = testable(asked, self.covariance, caller="t_test")
-        if asked.left is None or asked.right is None:
-            return _compat.contrast_t_test(self._theta, cov, asked.matrix, asked.value, names)
-        joint = asked.matrix @ cov @ asked.matrix.T
-        return _compat.contrast_t_test(
-            asked.left, joint, np.eye(len(asked.left)), asked.right, asked.texts
-        )
-
-    def wald_test(self, r_matrix: Any) -> Any:
-        """Test hypotheses about parameters jointly.
-
-        Parameters
-        ----------
-        r_matrix : str, sequence of str, mapping, array_like or tuple (R, q)
-            As in `t_test`. Text may be any formula in parameter names with the signs
-            ``+ - * / **`` and ``log exp sqrt abs``, such as
-            ``"K[h1,y] / W_h[h1,h1] = 1, W_h[h1,h1] * W_h[h2,h2] - 1 = 0"``; what is not linear is
-            linearised at the estimates, with exact derivatives.
-
-        Returns
-        -------
-        statsmodels.stats.contrast.ContrastResults
-            ``statistic``, ``pvalue``, ``df_denom``: chi-squared with one degree of freedom a
-            constraint.
-
-        Raises
-        ------
-        SpecificationError
-            Unknown parameters, nothing to test because they are fixed or not identified, or a
-            constraint that repeats or contradicts others.
-
-        Notes
-        -----
-        Of hypotheses that are not linear the statistic depends on how they are written (Gregory and
-        Veall 1985, Econometrica 53, 1465-1468); `lr_test` and `profile_conf_int` do not.
-        """
-        names = self.model.param_names
-        asked = read_hypotheses(r_matrix, names, self._theta, caller="wald_test")
-        cov = testable(asked, self.covariance, caller="wald_test", jointly=True)
-        return _compat.contrast_wald_test(self._theta, cov, asked.matrix, asked.value, names)
-
-    def lr_test(self, other: Results) -> LikelihoodRatioTest:
-        """Likelihood-ratio test against a nested fit to the same data.
-
-        Parameters
-        ----------
-        other : Results
-            The restricted model or the larger one; the one with fewer free parameters counts as
-            restricted. That it is nested in the other is checked within a form; between forms it
-            is yours to know.
-
-        Returns
-        -------
-        LikelihoodRatioTest
-            Statistic, degrees of freedom and chi-squared p-value; and a note where that does not
-            hold: restrictions on the boundary such as a variance of zero, or states whose dynamics
-            have no meaning under the hypothesis. A unit root is no regular hypothesis either.
-
-        Raises
-        ------
-        SpecificationError
-            Other data, inputs, sample or gaps, other treatment of the start, equal size, models
-            that are not nested, parameters not estimated, or a restricted log-likelihood above the
-            larger model's.
-        """
-        return likelihood_ratio(self, other)

@@ -12,23 +12,38 @@ from rnnstats.data import Endog, Exog
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.kernels.kalman import kalman_filter, loglike, loglikeobs
 from rnnstats.kernels.system import StateSpace
-from rnnstats.results.protocol import FloatArray, ParameterLayout, StateSpaceModel
+from rnnstats.results.protocol import (
+    FittedModel,
+    FloatArray,
+    ParameterLayout,
+    StateSpaceModel,
+)
 
-__all__ = ["ContinuedModel", "appended_model", "applied_model", "continued_model", "future_inputs"]
+__all__ = [
+    "ContinuedModel",
+    "appended_model",
+    "applied_model",
+    "continued_model",
+    "future_inputs",
+    "is_named",
+    "rows_index",
+]
 
 
 def future_inputs(
-    model: StateSpaceModel, exog: Any, steps: int, *, caller: str
+    model: FittedModel, exog: Any, steps: int, *, caller: str, what: str = "exog"
 ) -> FloatArray | None:
     """Check inputs of rows past the sample.
 
     Parameters
     ----------
-    model : StateSpaceModel
+    model : FittedModel
     exog : Series, DataFrame, array_like or None
     steps : int
         Rows past the sample.
     caller : str
+    what : {"exog", "exog_transition"}
+        Which inputs, the name of the argument and of the model's attribute.
 
     Returns
     -------
@@ -41,15 +56,37 @@ def future_inputs(
     DataError
         Inputs are needed; the message names the columns.
     """
-    if exog is not None and (model.exog is None or steps <= 0):
-        reason = "the model has no inputs" if model.exog is None else "no row lies past the sample"
+    known: Exog | None = getattr(model, what)
+    if exog is not None and (known is None or steps <= 0):
+        reason = "the model has no inputs" if known is None else "no row lies past the sample"
         raise SpecificationError(
-            f"{caller}: exog holds inputs of rows past the sample; got some although {reason}. "
-            "Leave exog out."
+            f"{caller}: {what} holds inputs of rows past the sample; got some although {reason}. "
+            f"Leave {what} out."
         )
-    if model.exog is None or steps <= 0:
+    if known is None or steps <= 0:
         return None
-    return model.exog.future(exog, steps, model.endog.future_index(steps), caller=caller)
+    index = model.endog.future_index(steps)
+    return known.future(exog, steps, index, caller=caller, what=what)
+
+
+def rows_index(model: FittedModel, rows: int) -> pd.Index:
+    """Return the labels of the sample and of rows past it.
+
+    Parameters
+    ----------
+    model : FittedModel
+    rows : int
+        Rows in all, at least those of the sample.
+
+    Returns
+    -------
+    Index
+    """
+    endog = model.endog
+    steps = rows - model.nobs
+    if steps <= 0:
+        return endog.index
+    return endog.extended_with(np.full((steps, endog.k_endog), np.nan)).index
 
 
 def appended_model(
@@ -138,7 +175,7 @@ def applied_model(model: StateSpaceModel, endog: Any, exog: Any) -> StateSpaceMo
     """
     outputs = Endog.from_input(endog, caller="apply")
     _same_number("endog", outputs.names, model.endog.names)
-    order, names = _matched("endog", outputs.names, model.endog.names, _is_named(endog))
+    order, names = _matched("endog", outputs.names, model.endog.names, is_named(endog))
     if names != model.endog.names and _restricts(model):
         raise DataError(
             f"apply: the restrictions of this model are about {', '.join(model.endog.names)}; got "
@@ -158,7 +195,7 @@ def applied_model(model: StateSpaceModel, endog: Any, exog: Any) -> StateSpaceMo
             f"{outputs.nobs} rows of endog; got None. Pass the inputs of these rows."
         )
     _same_number("exog", inputs.names, model.exog.names)
-    order, names = _matched("exog", inputs.names, model.exog.names, _is_named(exog))
+    order, names = _matched("exog", inputs.names, model.exog.names, is_named(exog))
     return model.clone(outputs, replace(inputs, values=_columns(inputs.values, order), names=names))
 
 
@@ -206,8 +243,17 @@ def _columns(values: FloatArray, order: list[int]) -> FloatArray:
     return taken
 
 
-def _is_named(data: Any) -> bool:
-    """Say whether the user's data bring names of their own."""
+def is_named(data: Any) -> bool:
+    """Say whether the user's data bring names of their own.
+
+    Parameters
+    ----------
+    data : Series, DataFrame, array_like, Endog or Exog
+
+    Returns
+    -------
+    bool
+    """
     named_series = isinstance(data, pd.Series) and data.name is not None
     return named_series or isinstance(data, (pd.DataFrame, Endog, Exog))
 

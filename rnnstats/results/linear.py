@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from rnnstats._checks import check_bool, check_int, check_literal
-from rnnstats.errors import SpecificationError
-from rnnstats.estimation.covariance import COV_TYPES, CovarianceEstimate, CovType
+from rnnstats.estimation.drawing import Sampler, sampler
 from rnnstats.kernels.kalman import (
     FilterOutput,
     SmootherOutput,
@@ -34,10 +32,11 @@ from rnnstats.results.forecasting.prediction import (
 )
 from rnnstats.results.forecasting.revisions import Revisions
 from rnnstats.results.identified import Identified
-from rnnstats.results.inference.covariances import Kept
+from rnnstats.results.inference.hypotheses import Hypotheses
 from rnnstats.results.inference.methods import Inference
 from rnnstats.results.inference.resampling import Resampling
 from rnnstats.results.memory import Memory, memory_of
+from rnnstats.results.moving import moved_results
 from rnnstats.results.networks import NetworkMapping
 from rnnstats.results.protocol import StateSpaceModel
 from rnnstats.results.residuals import OneStep, ResidualTests
@@ -60,11 +59,11 @@ __all__ = ["LinearResults"]
 
 _REGIMES = "a linear model has no regimes, its states are continuous. Use MarkovRNN for regimes, or"
 _GATES = "a linear recurrence has no gates. See memory() for the roots of W_h."
-OTHER_DATA = "Parameters and standard errors were estimated on other data and applied to these."
 
 
 class LinearResults(
     Results,
+    Hypotheses,
     ResidualTests,
     Forecasts,
     Inference,
@@ -80,6 +79,7 @@ class LinearResults(
     Made by `LinearRNN.fit`. See `Results` for what the constructor takes.
     """
 
+    model: StateSpaceModel
     _no_sense: ClassVar[Mapping[str, str]] = {
         "transition": f"{_REGIMES} params for the elements of W_h.",
         "filtered_marginal_probabilities": f"{_REGIMES} filtered_state.",
@@ -94,54 +94,12 @@ class LinearResults(
         "gates": _GATES,
     }
 
-    @classmethod
-    def from_fit(
-        cls,
-        model: StateSpaceModel,
-        params: ArrayLike | pd.Series,
-        *,
-        cov_type: CovType = "oim",
-        convergence: Any = None,
-        covariance: CovarianceEstimate | None = None,
-        cov_note: str = "",
-        cov_kwds: Mapping[str, Any] | None = None,
-    ) -> LinearResults:
-        """Make results from a model and its parameters.
+    def _structure_rows(self) -> list[tuple[str, str]]:
+        k = self.model.k_states
+        return [("Form:", f"{self.model.form}, {k} state{'' if k == 1 else 's'}")]
 
-        Parameters
-        ----------
-        model : StateSpaceModel
-        params : array_like or Series of shape (K,)
-            All natural parameters, restrictions already expanded.
-        cov_type : {"oim", "approx", "opg", "robust", "robust_approx", "cluster", "hac", "none"}
-        convergence : Convergence, optional
-            Record of the optimiser; None when the parameters were given.
-        covariance : CovarianceEstimate, optional
-            Covariance where it is known already.
-        cov_note : str
-            A sentence for the foot of the summary.
-        cov_kwds : mapping, optional
-            Options of "hac" and "cluster", see `with_cov`.
-
-        Returns
-        -------
-        LinearResults
-
-        Raises
-        ------
-        SpecificationError
-            Wrong number of parameters, or an unknown `cov_type`.
-        """
-        check_literal(cov_type, COV_TYPES, name="cov_type", caller=model.name)
-        if isinstance(params, pd.Series):
-            params = params.reindex(list(model.param_names)).to_numpy(dtype=float)
-        theta = np.asarray(params, dtype=float)
-        if theta.shape != (len(model.param_names),) or not np.isfinite(theta).all():
-            raise SpecificationError(
-                f"{model.name}: params must be {len(model.param_names)} finite numbers, one for "
-                f"each of {', '.join(model.param_names)}; got {theta.tolist()}."
-            )
-        return cls(model, theta, cov_type, convergence, covariance, cov_note, cov_kwds)
+    def _sampler(self, caller: str) -> Sampler:
+        return sampler(self._system, np.ascontiguousarray(self.model.endog.values), caller=caller)
 
     # -- the filter and the smoother ----------------------------------------------------------
 
@@ -330,17 +288,8 @@ class LinearResults(
     def _moved(
         self, model: StateSpaceModel, refit: bool, options: dict[str, Any], *, caller: str
     ) -> LinearResults:
-        if not refit:
-            if options:
-                raise SpecificationError(
-                    f"{caller}: options of fit are used with refit=True only; got "
-                    f"{', '.join(options)}. Add refit=True or leave them out."
-                )
-            kept, kwds = Kept(self), self.cov_kwds
-            return type(self)(model, self._theta, self.cov_type, None, kept, OTHER_DATA, kwds)
-        settings = {"start_params": self._theta, **self._same_covariance(options), **options}
-        refitted: LinearResults = model.fit(**settings)
-        return refitted
+        moved: LinearResults = moved_results(self, model, refit, options, caller=caller)
+        return moved
 
     def append(
         self, endog: Any, exog: Any = None, refit: bool = False, **fit_kwargs: Any

@@ -21,7 +21,7 @@ from rnnstats.results.tables import wrapped
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Memory", "memory_of", "step_name"]
+__all__ = ["Memory", "Recurrence", "memory_of", "rate_of", "root_table", "step_name"]
 
 # Below this share of the largest variance that could arise, a variance is rounding: the matrix is
 # known (its parameters are fixed, or cancel).
@@ -206,8 +206,16 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Matrix:
-    """A matrix of a recurrence, its derivative by all parameters, and their covariance."""
+class Recurrence:
+    """A matrix of a recurrence, its derivative by all parameters, and their covariance.
+
+    Attributes
+    ----------
+    name : str
+    value : ndarray of shape (m, m)
+    slopes : ndarray of shape (m, m, K)
+    estimate : CovarianceEstimate
+    """
 
     name: str
     value: FloatArray
@@ -285,7 +293,7 @@ def memory_of(
 
 def _matrices(
     model: StateSpaceModel, theta: FloatArray, covariance: CovarianceEstimate
-) -> list[_Matrix]:
+) -> list[Recurrence]:
     """W_h and, where the output noise is also the state noise, W_h - K V, with derivatives."""
 
     def parts(system: StateSpace) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -302,16 +310,16 @@ def _matrices(
         piece.reshape(*part.shape, theta.size)
         for piece, part in zip(np.split(slopes, cuts), parts(system), strict=True)
     )
-    found = [_Matrix(RECURRENCE, transition.copy(), d_transition, covariance)]
+    found = [Recurrence(RECURRENCE, transition.copy(), d_transition, covariance)]
     shared = (system.cross_cov, system.state_cov)
     if system.obs_cov.any() and all(np.array_equal(part, system.obs_cov) for part in shared):
         product = np.einsum("irk,rj->ijk", d_gain, design) + np.einsum("ir,rjk", gain, d_design)
         slopes = d_transition - product
-        found.append(_Matrix(FILTER, transition - gain @ design, slopes, covariance))
+        found.append(Recurrence(FILTER, transition - gain @ design, slopes, covariance))
     return found
 
 
-def _polar(matrix: _Matrix, found: arrays.Roots) -> FloatArray:
+def _polar(matrix: Recurrence, found: arrays.Roots) -> FloatArray:
     """Derivatives of log modulus and angle of each root by the parameters, (q, 2, K)."""
     if matrix.is_known():
         return np.zeros((found.values.size, 2, matrix.slopes.shape[-1]))
@@ -325,8 +333,46 @@ def _errors(slopes: FloatArray, covariance: CovarianceEstimate) -> FloatArray:
         return np.sqrt(np.maximum(np.diagonal(covariance.of(slopes)), 0.0))
 
 
+def root_table(matrix: Recurrence, found: arrays.Roots, width: float) -> pd.DataFrame:
+    """Roots with standard errors.
+
+    Parameters
+    ----------
+    matrix : Recurrence
+    found : Roots
+        Of its value, or some of them.
+    width : float
+        Normal quantile of the intervals.
+
+    Returns
+    -------
+    DataFrame
+        As `Memory.frame`.
+    """
+    return _root_table(matrix, found, _polar(matrix, found), width)
+
+
+def rate_of(matrix: Recurrence, found: arrays.Roots, alpha: float) -> dict[str, Any]:
+    """Log of the largest modulus of some roots with its standard error and test.
+
+    Parameters
+    ----------
+    matrix : Recurrence
+    found : Roots
+        Of its value, or some of them.
+    alpha : float
+        Level of the verdict.
+
+    Returns
+    -------
+    dict
+        As a row of `Memory.verdict`.
+    """
+    return _rate(matrix, found, _polar(matrix, found), alpha)
+
+
 def _root_table(
-    matrix: _Matrix, found: arrays.Roots, polar: FloatArray, width: float
+    matrix: Recurrence, found: arrays.Roots, polar: FloatArray, width: float
 ) -> pd.DataFrame:
     """One row a root, with standard errors and the interval of tau."""
     values, slopes = arrays.measures(found.values), arrays.measure_slopes(found.values)
@@ -358,7 +404,9 @@ def _root_table(
     return pd.DataFrame(columns, index=index)
 
 
-def _rate(matrix: _Matrix, found: arrays.Roots, polar: FloatArray, alpha: float) -> dict[str, Any]:
+def _rate(
+    matrix: Recurrence, found: arrays.Roots, polar: FloatArray, alpha: float
+) -> dict[str, Any]:
     """Log of the spectral radius with its test against 0."""
     modulus = np.abs(found.values)
     radius = float(modulus[0])

@@ -312,7 +312,12 @@ def draw_memory(
 
 
 def draw_diagnostics(
-    resid: pd.DataFrame, *, variable: int | str, lags: int, fig: Figure | None
+    resid: pd.DataFrame,
+    *,
+    variable: int | str,
+    lags: int,
+    fig: Figure | None,
+    words: str = "Standardized residuals",
 ) -> Figure:
     """Draw standardized residuals of one output in four panels.
 
@@ -325,6 +330,8 @@ def draw_diagnostics(
     lags : int
         Lags of the correlogram.
     fig : matplotlib.figure.Figure or None
+    words : str
+        What they are called.
 
     Returns
     -------
@@ -346,14 +353,14 @@ def draw_diagnostics(
             f" and {lags} lags. Ask for fewer lags."
         )
     fig = _new_figure(fig, caller="plot_diagnostics", width=10, height=6.5)
-    _over_time(fig.add_subplot(2, 2, 1), series, names[which])
+    _over_time(fig.add_subplot(2, 2, 1), series, names[which], words)
     _histogram(fig.add_subplot(2, 2, 2), values)
     _quantiles(fig.add_subplot(2, 2, 3), values)
     _correlogram(fig.add_subplot(2, 2, 4), series.to_numpy(), lags)
     return fig
 
 
-def _over_time(ax: Axes, series: pd.Series, name: str) -> None:
+def _over_time(ax: Axes, series: pd.Series, name: str, words: str) -> None:
     x = _positions(series.index)
     ax.plot(x, series.to_numpy(), color=BLUE, lw=1.0)
     _time_axis(ax, x)
@@ -361,7 +368,7 @@ def _over_time(ax: Axes, series: pd.Series, name: str) -> None:
     for level in (-1.96, 1.96):
         ax.axhline(level, color=GREY, lw=0.8, ls=":")
     short = name if len(name) <= 24 else f"{name[:21]}..."
-    _style(ax, f"Standardized residuals of {short} (dotted: 95 %)")
+    _style(ax, f"{words} of {short} (dotted: 95 %)")
 
 
 def _histogram(ax: Axes, values: FloatArray) -> None:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, ClassVar, Literal, get_args
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from rnnstats._checks import check_bool, check_literal
 from rnnstats.diagnostics import residuals
 from rnnstats.errors import DataError
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.protocol import FittedModel, FloatArray
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -46,11 +47,11 @@ class ResidualTests(ABC):
 
     Attributes
     ----------
-    model : StateSpaceModel
+    model : FittedModel
         Data and structure.
     """
 
-    model: StateSpaceModel
+    model: FittedModel
 
     @property
     @abstractmethod
@@ -67,6 +68,27 @@ class ResidualTests(ABC):
     def _one_step(self) -> OneStep:
         """One-step-ahead predictions."""
 
+    # What the residuals that the tests take are called in pictures.
+    _residual_words: ClassVar[str] = "Standardized residuals"
+
+    @property
+    def _observed(self) -> FloatArray:
+        """Outputs as `_one_step` predicts them, shape (nobs, k)."""
+        return self.model.endog.values
+
+    @property
+    def _tested_residuals(self) -> FloatArray:
+        """Residuals that the tests take, shape (nobs, k_endog), NaN where there is none.
+
+        Independent standard normal if the model is right.
+        """
+        return self._one_step.standardized
+
+    @property
+    def _tested_rows(self) -> NDArray[np.bool_]:
+        """Which rows the tests take, shape (nobs,)."""
+        return np.arange(self.model.nobs) >= self._one_step.skip
+
     def _by_output(self, values: FloatArray, name: str) -> pd.Series | pd.DataFrame:
         endog = self.model.endog
         if endog.is_series:
@@ -81,7 +103,7 @@ class ResidualTests(ABC):
     @property
     def resid(self) -> pd.Series | pd.DataFrame:
         """Outputs minus `fittedvalues`: one-step-ahead errors, NaN where missing or diffuse."""
-        return self._by_output(self.model.endog.values - self._one_step.mean, "resid")
+        return self._by_output(self._observed - self._one_step.mean, "resid")
 
     @property
     def standardized_resid(self) -> pd.Series | pd.DataFrame:
@@ -178,8 +200,8 @@ class ResidualTests(ABC):
         )
 
     def _tested(self) -> FloatArray:
-        """Return the standardized residuals after the diffuse phase."""
-        kept = self._one_step.standardized[self._one_step.skip :]
+        """Return the residuals to test, without the rows that have none for a reason."""
+        kept = self._tested_residuals[self._tested_rows]
         if not np.isfinite(kept).any():
             raise DataError(
                 "residual test: there must be residuals after the diffuse phase, with a covariance "
@@ -213,8 +235,12 @@ class ResidualTests(ABC):
         """
         from rnnstats.results.plots import draw_diagnostics
 
-        frame = pd.DataFrame(self.standardized_resid)
-        frame.columns = pd.Index(self.model.endog.names)
+        endog = self.model.endog
+        frame = pd.DataFrame(self._tested_residuals, index=endog.index, columns=list(endog.names))
         return draw_diagnostics(
-            frame.iloc[self._one_step.skip :], variable=variable, lags=lags, fig=fig
+            frame[self._tested_rows],
+            variable=variable,
+            lags=lags,
+            fig=fig,
+            words=self._residual_words,
         )

@@ -12,7 +12,7 @@ import pandas as pd
 from rnnstats import _compat
 from rnnstats.errors import DataError
 from rnnstats.estimation.covariance import CovarianceEstimate
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.protocol import FittedModel, FloatArray
 
 __all__ = [
     "InformationRank",
@@ -38,7 +38,7 @@ WIDTH = 96
 class Summarized(Protocol):
     """What a summary reads of results."""
 
-    model: StateSpaceModel
+    model: FittedModel
     cov_type: Any
     convergence: Any
     cov_note: str
@@ -69,6 +69,10 @@ class Summarized(Protocol):
     def covariance(self) -> CovarianceEstimate: ...
     @property
     def _cov_words(self) -> str: ...
+    @property
+    def _held(self) -> tuple[str, ...]: ...
+    def _structure_rows(self) -> list[tuple[str, str]]: ...
+    def _count_rows(self) -> list[tuple[str, str]]: ...
     @property
     def information_rank(self) -> InformationRank: ...
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame: ...
@@ -284,7 +288,7 @@ def _top_left(results: Summarized) -> list[tuple[str, str]]:
     shown = names if len(names) <= 4 else [*names[:3], f"and {len(names) - 3} more"]
     rows = [("Dep. Variable:", shown[0])] + [("", name) for name in shown[1:]]
     now = pd.Timestamp.now()
-    rows += [("Model:", model.name), ("Form:", _form(model.form, model.k_states))]
+    rows += [("Model:", model.name), *results._structure_rows()]
     if model.exog is not None:
         inputs = ", ".join(model.exog.names)
         rows.append(("Inputs:", inputs if len(inputs) <= 24 else f"{len(model.exog.names)} series"))
@@ -292,10 +296,6 @@ def _top_left(results: Summarized) -> list[tuple[str, str]]:
     index = model.endog.index
     rows += [("Sample:", _label(index[0])), ("", f"- {_label(index[-1])}")]
     return rows
-
-
-def _form(form: str, k_states: int) -> str:
-    return f"{form}, {k_states} state{'' if k_states == 1 else 's'}"
 
 
 def _label(label: Any) -> str:
@@ -317,7 +317,7 @@ def _top_right(results: Summarized) -> list[tuple[str, str]]:
         rows.append(("Missing values:", f"{missing:d}"))
     if results.nobs_diffuse:
         rows.append(("Diffuse rows:", f"{results.nobs_diffuse:d}"))
-    return rows
+    return rows + results._count_rows()
 
 
 def _residual_rows(results: Summarized) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
@@ -373,6 +373,11 @@ def _notes(results: Summarized) -> list[str]:
         notes.append(f"Standard errors from {COV_WORDS[results.cov_type]}{how}.")
     if results.covariance.message and not flat:
         notes.append(results.covariance.message)
+    if results._held:
+        notes.append(
+            f"At the boundary, without standard errors: {', '.join(results._held)}; those of the "
+            "others are as if these were known."
+        )
     fixed = results.model.layout.fixed
     if fixed:
         shown = ", ".join(f"{name} = {value}" for name, value in fixed.items())

@@ -165,3 +165,9 @@ def test_bfgs_refuses_negative_curvature():
     matrix = np.eye(2)
     step = np.array([1.0, 0.0])
     np.testing.assert_array_equal(bfgs(matrix, step, -step), matrix)
+
+
+def test_a_climb_without_coordinates_is_over():
+    problem = Problem(lambda psi: (-3.0, psi), None, None, "auto", 1e-5)
+    state = climb(problem, begin(problem, 0, np.empty(0)), 10)
+    assert (state.status, state.llf, state.iterations) == ("converged", -3.0, 0)

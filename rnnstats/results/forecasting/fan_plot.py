@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Fan", "draw_fan"]
+__all__ = ["DEEPEST", "PALEST", "Fan", "checked_levels", "draw_fan"]
 
 # Blue mixed with white, widest interval first; any number of them between these two.
 PALEST, DEEPEST = np.array([0.87, 0.93, 0.97]), np.array([0.36, 0.64, 0.82])
@@ -43,8 +43,23 @@ class Fan(Protocol):
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame: ...
 
 
-def _levels(levels: Any) -> list[float]:
-    """Coverages from the widest to the narrowest."""
+def checked_levels(levels: Any) -> list[float]:
+    """Check coverages of the intervals of a fan.
+
+    Parameters
+    ----------
+    levels : float or iterable of float
+
+    Returns
+    -------
+    list of float
+        From the widest to the narrowest.
+
+    Raises
+    ------
+    SpecificationError
+        There are none, or one is not between 0 and 1.
+    """
     hint = "levels=(0.5, 0.8, 0.95) shades three intervals."
     try:
         given = list(levels)
@@ -96,7 +111,7 @@ def draw_fan(
     SpecificationError
         Levels that are not between 0 and 1.
     """
-    widths = _levels(levels)
+    widths = checked_levels(levels)
     steps = len(prediction.row_labels)
     rows = max(40, 5 * steps)
     if history is not None:

@@ -17,14 +17,14 @@ from rnnstats._checks import (
     suggest,
     warn,
 )
-from rnnstats._index import continuation, label, way_to_time
+from rnnstats._index import label
 from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.bootstrap import DEFAULT_SEED, BootstrapKind
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.estimation.drawing import standardised_pool
 from rnnstats.kernels.kalman import kalman_filter
 from rnnstats.kernels.system import StateSpace
-from rnnstats.results.continuation import future_inputs
+from rnnstats.results.continuation import future_inputs, rows_index
 from rnnstats.results.forecasting.calibration import Plan, calibrated
 from rnnstats.results.forecasting.prediction import (
     Moments,
@@ -35,7 +35,8 @@ from rnnstats.results.forecasting.prediction import (
     simulate_paths,
 )
 from rnnstats.results.forecasting.predictive import Mixture
-from rnnstats.results.forecasting.windows import DATES, window
+from rnnstats.results.forecasting.simulation import label_paths
+from rnnstats.results.forecasting.windows import rows_ahead, window
 from rnnstats.results.inference.resampling import refitter_of
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.residuals import OneStep
@@ -112,9 +113,7 @@ class Forecasts(ABC):
         mixture: Mixture | None = None,
     ) -> Prediction:
         endog = self.model.endog
-        index = endog.index
-        if steps:
-            index = endog.extended_with(np.full((steps, endog.k_endog), np.nan)).index
+        index = rows_index(self.model, self.model.nobs + steps)
         stop = len(moments.mean)
         part = Moments(moments.mean[start:], moments.cov[start:])
         return Prediction(
@@ -290,25 +289,7 @@ class Forecasts(ABC):
         return Moments(moments.mean, added), held
 
     def _steps(self, steps: Any) -> int:
-        if not isinstance(steps, DATES):
-            hint = "Give the number of rows, or the date of the last one."
-            return check_int(steps, name="steps", caller="forecast", minimum=1, hint=hint)
-        endog = self.model.endog
-        try:
-            last = endog.location(steps, caller="forecast", side="end")
-        except SpecificationError:
-            last = -1
-        if last < endog.nobs:
-            way = "Use predict for rows of the sample."
-            if last < 0:
-                known = continuation(endog.index, 1) is not None
-                way = "" if known else f" {way_to_time(endog.index)}"
-                way = f"Write the date as in the index, or give a number of rows.{way}"
-            raise SpecificationError(
-                f"forecast: steps must lie past the sample, which ends at "
-                f"{label(endog.index, -1)}, or be a number of rows; got {steps!r}. {way}"
-            )
-        return last - self.model.nobs + 1
+        return rows_ahead(self.model.endog, steps)
 
     def forecast(self, steps: Any = 1, exog: Any = None) -> pd.Series | pd.DataFrame:
         """Return the means of `get_forecast`.
@@ -446,15 +427,5 @@ class Forecasts(ABC):
     def _label_paths(
         self, paths: FloatArray, first: int, steps: int, single: bool
     ) -> pd.Series | pd.DataFrame:
-        endog = self.model.endog
-        index = endog.index
-        if steps:
-            index = endog.extended_with(np.full((steps, endog.k_endog), np.nan)).index
-        index = index[first : first + paths.shape[1]]
-        if single:
-            return endog.labelled(paths[0], index=index)
-        pairs = pd.MultiIndex.from_product(
-            [list(endog.names), range(len(paths))], names=["output", "path"]
-        )
-        flat = paths.transpose(1, 2, 0).reshape(paths.shape[1], -1)
-        return pd.DataFrame(flat, index=index, columns=pairs)
+        index = rows_index(self.model, self.model.nobs + steps)[first : first + paths.shape[1]]
+        return label_paths(self.model.endog, paths, index, single)

@@ -11,9 +11,10 @@ import pandas as pd
 from rnnstats import _compat
 from rnnstats.kernels.kalman import kalman_smoother
 from rnnstats.kernels.system import StateSpace
+from rnnstats.results.continuation import rows_index
 from rnnstats.results.forecasting.vintages import same_rows
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
-from rnnstats.results.responses.contributions import date_text, rows_index
+from rnnstats.results.responses.contributions import date_text
 from rnnstats.results.responses.intercepts import padded
 from rnnstats.results.responses.weights import Pattern, Weigher
 from rnnstats.results.tables import wrapped
@@ -30,6 +31,10 @@ __all__ = [
     "decompose_revision",
 ]
 
+_WEIGHED = (
+    "News: new values less what was expected of them, times their weights; the parts sum to "
+    "updated less previous."
+)
 _KINDS = ("removed", "revision", "news")
 _TITLES = {"removed": "withdrawn", "revision": "revised", "news": "new"}
 
@@ -76,6 +81,7 @@ class News:
     _impacts: pd.DataFrame
     _details: pd.DataFrame
     _updates: pd.DataFrame
+    _words: str = _WEIGHED
 
     def __repr__(self) -> str:
         """Show the summary table."""
@@ -123,10 +129,7 @@ class News:
         shown = impacts[live].set_axis(
             [f"{name}, {date_text(date)}" for date, name in impacts.index]
         )
-        notes = wrapped(
-            "News: new values less what was expected of them, times their weights; the parts sum "
-            "to updated less previous."
-        )
+        notes = wrapped(self._words)
         summary = _compat.build_table(shown, title="Revision of estimates", notes=notes)
         if len(self._updates):
             table = self._updates.set_axis(

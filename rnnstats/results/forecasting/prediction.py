@@ -394,7 +394,7 @@ def product_index(index: pd.Index, names: tuple[str, ...], level: str) -> pd.Mul
     Parameters
     ----------
     index : Index
-        Outer level, called "date" if it has no name.
+        Outer level, called "date" if it has no name; of a MultiIndex all levels are kept.
     names : tuple of str
         Inner level, running fastest.
     level : str
@@ -405,6 +405,11 @@ def product_index(index: pd.Index, names: tuple[str, ...], level: str) -> pd.Mul
     MultiIndex
         All pairs.
     """
+    if isinstance(index, pd.MultiIndex):  # several sequences
+        outer = index.repeat(len(names))
+        levels = [outer.get_level_values(i) for i in range(index.nlevels)]
+        inner = np.tile(np.array(names, dtype=object), len(index))
+        return pd.MultiIndex.from_arrays([*levels, inner], names=[*index.names, level])
     title = "date" if index.name is None else str(index.name)
     labels: list[Any] = [index, list(names)]
     product: pd.MultiIndex = pd.MultiIndex.from_product(labels, names=[title, level])

@@ -10,19 +10,18 @@ import pandas as pd
 
 from rnnstats._checks import check_literal
 from rnnstats._index import label
-from rnnstats.data import Endog
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.system import StateSpace
-from rnnstats.results.continuation import ContinuedModel, future_inputs
+from rnnstats.results.continuation import ContinuedModel, future_inputs, rows_index
 from rnnstats.results.forecasting import scenario as given
 from rnnstats.results.forecasting.conditional import ConditionalForecast, make_prediction
 from rnnstats.results.forecasting.news import News, NewsTarget, Vintage, decompose_revision
 from rnnstats.results.forecasting.prediction import Moments
 from rnnstats.results.forecasting.vintages import updated_endog, updated_inputs, updated_model
+from rnnstats.results.forecasting.windows import target_rows
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.responses.bands import delta_covariances
-from rnnstats.results.responses.contributions import rows_index
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -273,14 +272,16 @@ class Revisions(ABC):
         theirs = getattr(updated, "model", None)
         if theirs is None:
             endog = updated_endog(self.model, updated, caller=caller)
-            rows = self._target_rows(endog, start, end)
+            target = target_rows(self.model.endog, endog, start, end)
+            rows = target.start, target.stop
             total = max(rows[1], endog.nobs, self.model.nobs)
             inputs, later = updated_inputs(self.model, endog, exog, total, caller=caller)
             model, theta = updated_model(self.model, endog, inputs), self._theta
         else:
             model, theta = theirs, np.asarray(updated._theta)
             self._check_same_model(model)
-            rows = self._target_rows(model.endog, start, end)
+            target = target_rows(self.model.endog, model.endog, start, end)
+            rows = target.start, target.stop
             steps = max(0, max(rows[1], self.model.nobs) - model.nobs)
             later = future_inputs(model, exog, steps, caller=caller)
             if later is None and model.exog is not None:
@@ -297,18 +298,3 @@ class Revisions(ABC):
                 f"news: updated results must be of the same model, both on all rows; got {got}. "
                 "Give the updated data instead, or use append for extend."
             )
-
-    def _target_rows(self, endog: Endog, start: Any, end: Any) -> tuple[int, int]:
-        """First target row and the row after the last."""
-        old = self.model.nobs
-        first = min(old, max(endog.nobs, old) - 1)
-        if start is not None:
-            first = endog.location(start, caller="news", side="start", name="start")
-        last = max(endog.nobs, first)
-        if end is not None:
-            last = endog.location(end, caller="news", side="end", name="end")
-        if last < first:
-            raise SpecificationError(
-                f"news: end must not lie before start; got rows {first} to {last}. Swap them."
-            )
-        return first, last + 1

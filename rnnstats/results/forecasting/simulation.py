@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
+from rnnstats.data import Endog
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels.kalman import kalman_filter
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results.protocol import FloatArray
 
-__all__ = ["simulate_paths"]
+__all__ = ["label_paths", "simulate_paths"]
 
 
 def simulate_paths(
@@ -65,6 +67,35 @@ def simulate_paths(
             drift = _row(system.state_intercept, row + 1)
             state = state @ system.transition.T + drift + noise[:, p:] @ loading.T
     return paths
+
+
+def label_paths(
+    endog: Endog, paths: FloatArray, index: pd.Index, single: bool
+) -> pd.Series | pd.DataFrame:
+    """Label drawn outputs.
+
+    Parameters
+    ----------
+    endog : Endog
+        The sample, whose names they get.
+    paths : ndarray of shape (repetitions, rows, k_endog)
+    index : Index
+        Labels of the rows.
+    single : bool
+        Whether to label the first path alone, as the data are; otherwise columns are (output, path)
+        pairs.
+
+    Returns
+    -------
+    Series or DataFrame
+    """
+    if single:
+        return endog.labelled(paths[0], index=index)
+    pairs = pd.MultiIndex.from_product(
+        [list(endog.names), range(len(paths))], names=["output", "path"]
+    )
+    flat = paths.transpose(1, 2, 0).reshape(paths.shape[1], -1)
+    return pd.DataFrame(flat, index=index, columns=pairs)
 
 
 def _row(values: FloatArray, row: int) -> FloatArray:

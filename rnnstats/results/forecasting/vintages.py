@@ -9,19 +9,18 @@ import pandas as pd
 
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import DataError, SpecificationError
-from rnnstats.results.continuation import ContinuedModel
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
-from rnnstats.results.responses.contributions import rows_index
+from rnnstats.results.continuation import ContinuedModel, rows_index
+from rnnstats.results.protocol import FittedModel, FloatArray, StateSpaceModel
 
 __all__ = ["same_rows", "updated_endog", "updated_inputs", "updated_model"]
 
 
-def updated_endog(model: StateSpaceModel, updated: Any, *, caller: str) -> Endog:
+def updated_endog(model: FittedModel, updated: Any, *, caller: str) -> Endog:
     """Check updated data and put their columns into the order of the model's.
 
     Parameters
     ----------
-    model : StateSpaceModel
+    model : FittedModel
         On the previous sample.
     updated : DataFrame, Series or array_like
         All rows, from the first one of the sample on.

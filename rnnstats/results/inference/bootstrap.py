@@ -28,7 +28,7 @@ __all__ = ["Bootstrap", "IntervalKind", "intervals"]
 class Bootstrap:
     """Estimates from samples drawn at the estimates.
 
-    Made by `LinearResults.bootstrap`.
+    Made by ``bootstrap`` of results.
 
     Parameters
     ----------

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from rnnstats.estimation.differences import jacobian
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.kernels.system import StateSpace
+from rnnstats.results.protocol import FittedModel, FloatArray
+
+if TYPE_CHECKING:
+    from rnnstats.results.protocol import StateSpaceModel
 
 __all__ = ["Coordinates"]
 
@@ -29,27 +33,28 @@ class Coordinates:
 
     Attributes
     ----------
-    model : StateSpaceModel
+    model : FittedModel
     transform : Transform or None
-        Unconstrained coordinates of the free parameters; None: the free parameters themselves.
+        Unconstrained coordinates of the free parameters, those at the boundary held there; None:
+        the free parameters themselves.
     psi : ndarray of shape (k,)
         The estimates.
     llf : float
         Log-likelihood there.
     """
 
-    model: StateSpaceModel
+    model: FittedModel
     transform: Any
     psi: FloatArray
     llf: float
 
     @classmethod
-    def of(cls, model: StateSpaceModel, theta: FloatArray) -> Coordinates:
+    def of(cls, model: FittedModel, theta: FloatArray) -> Coordinates:
         """Choose coordinates.
 
         Parameters
         ----------
-        model : StateSpaceModel
+        model : FittedModel
         theta : ndarray of shape (K,)
             The estimates. On the border of a transform's domain there are no unconstrained
             coordinates.
@@ -60,6 +65,8 @@ class Coordinates:
         """
         free = model.layout.reduce(theta)
         transform = getattr(model, "transform", None)
+        if transform is not None and hasattr(model, "free_directions"):
+            transform = transform.holding(free)
         if transform is not None:
             try:
                 psi = transform.to_unconstrained(free)
@@ -69,6 +76,11 @@ class Coordinates:
                 return cls(model, transform, psi, float(model.loglike(theta)))
         return cls(model, None, free.copy(), float(model.loglike(theta)))
 
+    @property
+    def _whole(self) -> bool:
+        """Whether every free parameter has a coordinate: none is held at the boundary."""
+        return bool(self.psi.size == self.model.layout.k_free)
+
     def theta(self, psi: FloatArray) -> FloatArray:
         """All natural parameters (K,) at psi; infinite on overflow."""
         with np.errstate(over="ignore", invalid="ignore"):
@@ -77,7 +89,8 @@ class Coordinates:
 
     def pull(self, psi: FloatArray, slope: FloatArray) -> FloatArray:
         """Gradient in psi from that by all natural parameters."""
-        free = self.model.layout.expansion.T @ slope
+        ties = self.model.layout.expansion
+        free = ties.T @ np.where(ties.any(axis=1), slope, 0.0)
         if self.transform is None:
             return np.asarray(free, dtype=np.float64)
         return np.asarray(self.transform.pull(psi, free), dtype=np.float64)
@@ -123,7 +136,7 @@ class Coordinates:
     def starts(self) -> tuple[FloatArray, ...]:
         """Points near other maxima: the best starts that the model finds in the data."""
         points = getattr(self.model, "_points", None)
-        if points is None:
+        if points is None or not self._whole:
             return ()
         found = []
         for _, theta in points(None, None, np.random.default_rng(SEED))[:STARTS]:
@@ -144,7 +157,7 @@ class Coordinates:
         -------
         ndarray of shape (k,), or None where no variance is that small
         """
-        if self.transform is None:
+        if self.transform is None or not self._whole:
             return None
         free = self.model.layout.reduce(self.theta(psi))
         power = np.diagonal(self._information(psi))
@@ -176,7 +189,7 @@ class Coordinates:
             point, such as one with the roots of a moving average on the right side.
         """
         normalised = getattr(self.model, "_normalised", None)
-        if normalised is None:
+        if normalised is None or not self._whole:
             return psi
         here = self.theta(psi)
         there = normalised(here)
@@ -201,7 +214,8 @@ class Coordinates:
         """
 
         def height(point: FloatArray) -> FloatArray:
-            system = self.model.system(self.theta(point))
+            model = cast("StateSpaceModel", self.model)
+            system = model.system(self.theta(point))
             roots = np.linalg.eigvals(system.transition - system.selection @ system.design)
             with np.errstate(divide="ignore"):
                 return np.asarray(np.log(np.abs(roots).max(keepdims=True)), dtype=np.float64)
@@ -211,7 +225,10 @@ class Coordinates:
     @property
     def has_edge(self) -> bool:
         """Whether the state reads the errors of the outputs, so that `edge` has a meaning."""
-        system = self.model.system(self.theta(self.psi))
+        make = getattr(self.model, "system", None)
+        system = None if make is None else make(self.theta(self.psi))
+        if not isinstance(system, StateSpace):
+            return False
         shared = (system.cross_cov, system.state_cov)
         return bool(all(np.array_equal(part, system.obs_cov) for part in shared))
 

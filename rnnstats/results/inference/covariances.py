@@ -12,12 +12,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType, covariance
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.estimation.differences import hessian_from_score
+from rnnstats.results.protocol import FittedModel, FloatArray, free_directions
 
 if TYPE_CHECKING:
     from rnnstats.results.base import Results
 
-__all__ = ["Derivatives", "Kept", "estimate_covariance", "without_fixed"]
+__all__ = [
+    "Derivatives",
+    "Kept",
+    "estimate_covariance",
+    "hessian_along",
+    "score_of",
+    "without_fixed",
+]
 
 # Below this smallest eigenvalue of the Hessian (unit diagonal) the expected information is asked
 # whether the direction has any information at all.
@@ -29,19 +37,34 @@ class Derivatives:
 
     Parameters
     ----------
-    model : StateSpaceModel
+    model : FittedModel
     theta : ndarray of shape (K,)
         All natural parameters.
     """
 
-    def __init__(self, model: StateSpaceModel, theta: FloatArray) -> None:
+    def __init__(self, model: FittedModel, theta: FloatArray) -> None:
         self.model = model
         self.theta = theta
 
     @cached_property
+    def directions(self) -> FloatArray:
+        """Derivative of all parameters by the free ones, (K, f), see `free_directions`."""
+        return free_directions(self.model, self.theta)
+
+    @cached_property
     def hessian(self) -> FloatArray:
-        """Second derivative of the log-likelihood, (K, K)."""
-        return self.model.hessian(self.theta)
+        """Second derivative of the log-likelihood, (K, K).
+
+        Where the model has directions of its own, right along these only.
+        """
+        return self._hessian()
+
+    def _hessian(self) -> FloatArray:
+        if getattr(self.model, "free_directions", None) is None:
+            return self.model.hessian(self.theta)
+        along = hessian_along(self.model, self.theta, self.directions, self.information)
+        back = np.linalg.pinv(self.directions)
+        return np.asarray(back.T @ along @ back, dtype=np.float64)
 
     @cached_property
     def information(self) -> FloatArray:
@@ -93,19 +116,19 @@ def estimate_covariance(
     """
     model, size = found.model, found.theta.size
     if cov_type == "none":
-        k_free = model.layout.k_free
+        k_free = found.directions.shape[1]
         return CovarianceEstimate(np.full((size, size), np.nan), cov_type, 0, k_free, (), "")
     observed = cov_type in ("oim", "robust", "cluster", "hac")
     expected = cov_type in ("approx", "robust_approx")
     hessian = found.hessian if observed else None
     if hessian is not None:
-        expected = _nearly_flat(hessian, model.layout.expansion)
+        expected = _nearly_flat(hessian, found.directions)
     return covariance(
         cov_type,
         hessian=hessian,
         information=found.information if expected else None,
         score_obs=None if cov_type in ("oim", "approx") else found.score_obs,
-        expansion=model.layout.expansion,
+        expansion=found.directions,
         names=model.param_names,
         cov_kwds=cov_kwds,
     )
@@ -142,3 +165,58 @@ def without_fixed(matrix: FloatArray, expansion: FloatArray) -> FloatArray:
     """
     live = expansion.any(axis=1)
     return np.where(np.outer(live, live), matrix, 0.0)
+
+
+def hessian_along(
+    model: FittedModel, theta: FloatArray, directions: FloatArray, information: FloatArray
+) -> FloatArray:
+    """Second derivatives of the log-likelihood along directions from a point.
+
+    Parameters
+    ----------
+    model : FittedModel
+    theta : ndarray of shape (K,)
+    directions : ndarray of shape (K, f)
+        Along which the point can be moved both ways: a point with probabilities of zero has a
+        derivative along its face only.
+    information : ndarray of shape (K, K)
+        Its diagonal along the directions gives the length of a standard error.
+
+    Returns
+    -------
+    ndarray of shape (f, f)
+        Central differences of the exact score with one Richardson step; steps that leave the
+        parameter space are shortened.
+    """
+    live = directions.any(axis=1)
+    power = np.diagonal(directions.T @ without_fixed(information, directions) @ directions)
+    known = np.isfinite(power) & (power > 0.0)
+    scale = np.where(known, 1.0 / np.sqrt(np.where(known, power, 1.0)), np.nan)
+
+    here = np.linalg.pinv(directions) @ theta
+
+    def score(place: FloatArray) -> FloatArray:
+        whole = score_of(model, theta + directions @ (place - here))
+        return np.asarray(directions.T @ np.where(live, whole, 0.0), dtype=np.float64)
+
+    return hessian_from_score(score, here, scale=scale)
+
+
+def score_of(model: FittedModel, theta: FloatArray) -> FloatArray:
+    """Gradient of a log-likelihood by all natural parameters.
+
+    Parameters
+    ----------
+    model : FittedModel
+    theta : ndarray of shape (K,)
+
+    Returns
+    -------
+    ndarray of shape (K,)
+        From one backward pass where the model has it (``loglike_and_score``), else the sum of the
+        scores of its rows.
+    """
+    combined = getattr(model, "loglike_and_score", None)
+    if combined is not None:
+        return np.asarray(combined(theta)[1], dtype=np.float64)
+    return np.asarray(model.score_obs(theta).sum(axis=0), dtype=np.float64)

@@ -13,13 +13,12 @@ from rnnstats import _compat
 from rnnstats._checks import warn
 from rnnstats._table import frozen
 from rnnstats.errors import ConvergenceWarning, SpecificationError
+from rnnstats.estimation.bootstrap import SampleSource
 from rnnstats.estimation.covariance import CovarianceEstimate
-from rnnstats.estimation.differences import hessian_from_score
 from rnnstats.estimation.disagreement import InformationTest, indicators, information_test
-from rnnstats.estimation.drawing import sampler
 from rnnstats.estimation.progress import Counter
-from rnnstats.results.inference.covariances import Derivatives, without_fixed
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.inference.covariances import Derivatives, hessian_along, without_fixed
+from rnnstats.results.protocol import FittedModel, FloatArray, direction_names
 from rnnstats.results.tables import wrapped
 
 __all__ = ["CovarianceComparison", "compared", "simulated_test"]
@@ -155,7 +154,7 @@ def compared(
 def simulated_test(
     found: Derivatives,
     expected: CovarianceEstimate,
-    system: Any,
+    source: SampleSource,
     nboot: int,
     rng: np.random.Generator,
     progress: bool,
@@ -168,8 +167,8 @@ def simulated_test(
         At the maximum.
     expected : CovarianceEstimate
         From the expected information.
-    system : StateSpace
-        At the estimates.
+    source : SampleSource
+        Draws from the model at the estimates.
     nboot : int
     rng : numpy.random.Generator
     progress : bool
@@ -188,32 +187,29 @@ def simulated_test(
         Fewer samples than the covariance of the indicators needs.
     """
     model, theta = found.model, found.theta
-    layout = model.layout
-    free = [list(layout.names).index(name) for name in layout.free_names]
-    inverse = expected.generalised[np.ix_(free, free)]
-    names = tuple(
-        n for n, v in zip(layout.free_names, np.diagonal(inverse), strict=True) if v > 0.0
-    )
-    least = len(names) + len(free) + SPARE
+    ties = found.directions
+    own = np.linalg.pinv(ties)  # of parameters that are not tied it picks the free ones
+    inverse = own @ expected.generalised @ own.T
+    labels = direction_names(model, ties)
+    names = tuple(n for n, v in zip(labels, np.diagonal(inverse), strict=True) if v > 0.0)
+    least = len(names) + len(labels) + SPARE
     if nboot < least:
         raise SpecificationError(
-            f"compare_covariances: the test needs at least {least} samples for {len(free)} "
+            f"compare_covariances: the test needs at least {least} samples for {len(labels)} "
             f"parameters; got nboot={nboot}. Use nboot=0 to leave it out."
         )
-    ties = layout.expansion
     hessian = ties.T @ without_fixed(found.hessian, ties) @ ties
     observed = indicators(hessian, _opg(found.score_obs, ties)[0], inverse)
-    base = sampler(system, model.endog.values, caller="compare_covariances")
-    scale = np.sqrt(np.where(np.diagonal(inverse) > 0.0, np.diagonal(inverse), 1.0))
+    length = np.where(np.diagonal(inverse) > 0.0, np.diagonal(inverse), 1.0)
+    power = own.T @ np.diag(1.0 / length) @ own
     move = _mover(model, theta)
     drawn, scores = [], []
     counter = Counter(progress, nboot, "information test", "sample")
     try:
         for _ in range(nboot):
-            noise = rng.standard_normal((1, base.rows, base.values.shape[1]))
-            twin = move(base.samples(base.paths(noise))[0])
+            twin = move(source.one(rng))
             opg, score = _opg(twin.score_obs(theta), ties)
-            bend = hessian_from_score(_score(twin, ties), layout.reduce(theta), scale=scale)
+            bend = hessian_along(twin, theta, ties, power)
             drawn.append(indicators(bend, opg, inverse))
             scores.append(score)
             counter.add()
@@ -237,7 +233,7 @@ def _opg(rows: FloatArray, ties: FloatArray) -> tuple[FloatArray, FloatArray]:
     return free.T @ free, free.sum(axis=0)
 
 
-def _mover(model: StateSpaceModel, theta: FloatArray) -> Callable[[FloatArray], Any]:
+def _mover(model: FittedModel, theta: FloatArray) -> Callable[[FloatArray], Any]:
     """Return what puts the model on other outputs with the same gaps."""
     refitter = getattr(model, "_refitter", None)
     if refitter is not None:
@@ -248,16 +244,3 @@ def _mover(model: StateSpaceModel, theta: FloatArray) -> Callable[[FloatArray], 
         return model.clone(replace(model.endog, values=frozen(values)), model.exog)
 
     return move
-
-
-def _score(model: Any, ties: FloatArray) -> Any:
-    """Score by the free parameters as a function of these."""
-    live = ties.any(axis=1)
-    combined = getattr(model, "loglike_and_score", None)
-
-    def score(point: FloatArray) -> FloatArray:
-        theta = model.layout.expand(point)
-        whole = combined(theta)[1] if combined else model.score_obs(theta).sum(axis=0)
-        return np.asarray(ties.T @ np.where(live, whole, 0.0), dtype=np.float64)
-
-    return score

@@ -15,7 +15,7 @@ from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.estimation.differences import jacobian
 from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.formulas import read_equations
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.protocol import FittedModel, FloatArray, free_directions
 
 __all__ = ["Functions", "delta_table", "read_functions"]
 
@@ -39,7 +39,7 @@ class Functions:
 
 
 def read_functions(
-    model: StateSpaceModel,
+    model: FittedModel,
     theta: FloatArray,
     bse: FloatArray,
     function: Callable[[Any], Any] | str | Sequence[str],
@@ -52,7 +52,7 @@ def read_functions(
 
     Parameters
     ----------
-    model : StateSpaceModel
+    model : FittedModel
     theta : ndarray of shape (K,)
         The estimates.
     bse : ndarray of shape (K,)
@@ -94,7 +94,7 @@ def read_functions(
     return Functions(labels, found.value, found.slopes)
 
 
-def _formulas(model: StateSpaceModel, theta: FloatArray, function: Any, caller: str) -> Functions:
+def _formulas(model: FittedModel, theta: FloatArray, function: Any, caller: str) -> Functions:
     if not isinstance(function, str):
         if not (isinstance(function, Sequence) and all(isinstance(f, str) for f in function)):
             raise SpecificationError(
@@ -112,7 +112,7 @@ def _formulas(model: StateSpaceModel, theta: FloatArray, function: Any, caller: 
 
 
 def _differences(
-    model: StateSpaceModel,
+    model: FittedModel,
     theta: FloatArray,
     bse: FloatArray,
     function: Callable[[Any], Any],
@@ -140,14 +140,30 @@ def _differences(
         return values.ravel()
 
     value = numbers(theta.copy())
-    free = [list(layout.names).index(name) for name in layout.free_names]
+    ties = free_directions(model, theta)
     slopes = np.zeros((value.size, theta.size))
-    slopes[:, free] = jacobian(
-        lambda point: numbers(layout.expand(point)), layout.reduce(theta), scale=bse[free]
-    )
+    if ties.shape[1] == layout.k_free:
+        free = [list(layout.names).index(name) for name in layout.free_names]
+        slopes[:, free] = jacobian(
+            lambda point: numbers(layout.expand(point)), layout.reduce(theta), scale=bse[free]
+        )
+    else:  # some parameters are held at the boundary: derivatives along its face
+        back = np.linalg.pinv(ties)
+        here = back @ theta
+        along = jacobian(
+            lambda place: numbers(theta + ties @ (place - here)), here, scale=_lengths(ties, bse)
+        )
+        slopes[:] = along @ back
     if labels is None:
         labels = tuple(f"f{i + 1}" for i in range(value.size)) if value.size != 1 else ("f",)
     return Functions(labels, value, slopes)
+
+
+def _lengths(ties: FloatArray, bse: FloatArray) -> FloatArray:
+    """Length of a step along each direction (K, f): the smallest standard error it moves."""
+    moved = np.where(ties != 0.0, bse[:, None], np.inf)
+    found = np.nanmin(np.where(np.isnan(moved), np.inf, moved), axis=0, initial=np.inf)
+    return np.where(np.isfinite(found), found, np.nan)
 
 
 def delta_table(found: Functions, estimate: CovarianceEstimate, alpha: float) -> pd.DataFrame:

@@ -13,16 +13,25 @@ Journal of Time Series Analysis 31, 407-414 (likelihoods with a diffuse start).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy import stats
 
 from rnnstats.errors import SpecificationError
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.protocol import FittedModel, FloatArray, StateSpaceModel
 
-__all__ = ["LikelihoodRatioTest", "likelihood_ratio"]
+__all__ = [
+    "BOUNDARY",
+    "NOT_CHECKED",
+    "LikelihoodRatioTest",
+    "inputs_of",
+    "likelihood_ratio",
+    "nested_systems",
+    "refuse_absent_inputs",
+]
 
 # Rounding allowed before a restricted maximum above the unrestricted one is an error.
 SLACK = 1e-6
@@ -85,21 +94,27 @@ class LikelihoodRatioTest:
 class _Fitted:
     """What a likelihood-ratio test needs of a fit."""
 
-    model: StateSpaceModel
+    model: FittedModel
     llf: float
+    nobs: int
     k_free: int
     k_diffuse: int
     estimated: bool
     converged: bool
 
 
-def likelihood_ratio(first: Any, second: Any) -> LikelihoodRatioTest:
+def likelihood_ratio(
+    first: Any, second: Any, nested: Callable[[Any, Any], str]
+) -> LikelihoodRatioTest:
     """Compare two fits to the same data, the smaller nested in the larger.
 
     Parameters
     ----------
     first, second : results
         Either may be the restricted one.
+    nested : callable
+        Of the smaller and the larger model: raises where they are not nested, else returns what is
+        to be known before the p-value is used.
 
     Returns
     -------
@@ -115,6 +130,12 @@ def likelihood_ratio(first: Any, second: Any) -> LikelihoodRatioTest:
     small, large = sorted((_read(first), _read(second)), key=lambda fit: fit.k_free)
     _same_data(small.model, large.model)
     _same_start(small, large)
+    if small.nobs != large.nobs:
+        raise SpecificationError(
+            f"lr_test: both likelihoods must be those of the same rows; got {small.nobs} and "
+            f"{large.nobs} (each lag leaves the first row out). Leave first rows out of the data of"
+            " the model with fewer lags."
+        )
     if not (small.estimated and large.estimated):
         raise SpecificationError(
             "lr_test: both must be maximum-likelihood fits; got parameters that were given, not "
@@ -126,7 +147,7 @@ def likelihood_ratio(first: Any, second: Any) -> LikelihoodRatioTest:
             f"lr_test: one model must have fewer free parameters; got {small.k_free} in both. "
             "Models of equal size are not nested: compare aic or bic."
         )
-    note = _nested(small.model, large.model)
+    note = nested(small.model, large.model)
     if not (small.converged and large.converged):
         note = f"{UNFINISHED} {note}".rstrip()
     statistic = 2 * (large.llf - small.llf)
@@ -148,22 +169,23 @@ def _read(results: Any) -> _Fitted:
             f"lr_test: other must be fitted results; got {type(results).__name__}. "
             "Pass what fit() returned."
         )
-    model: StateSpaceModel = results.model
+    model: FittedModel = results.model
     k_diffuse = int(results.k_diffuse_states)
     estimated = results.convergence is not None or model.layout.k_free == 0
     k_free = int(results.df_model) - k_diffuse
     converged = bool(getattr(results.convergence, "converged", True))
-    return _Fitted(model, float(results.llf), k_free, k_diffuse, estimated, converged)
+    nobs = int(results.nobs)
+    return _Fitted(model, float(results.llf), nobs, k_free, k_diffuse, estimated, converged)
 
 
-def _same_data(small: StateSpaceModel, large: StateSpaceModel) -> None:
+def _same_data(small: FittedModel, large: FittedModel) -> None:
     """Refuse likelihoods that are densities of different numbers."""
     a, b = small.endog, large.endog
     got = ""
     if a.names != b.names:
         order = "the same series in another order" if set(a.names) == set(b.names) else "series"
         got = f"{order}, {', '.join(a.names)} and {', '.join(b.names)}"
-    elif not a.index.equals(b.index):
+    elif not a.index.equals(b.index) or _sequences(small) != _sequences(large):
         got = (
             f"{a.nobs} rows from {a.index[0]} to {a.index[-1]} and {b.nobs} from {b.index[0]} to "
             f"{b.index[-1]}"
@@ -183,19 +205,40 @@ def _same_data(small: StateSpaceModel, large: StateSpaceModel) -> None:
             f"lr_test: both models must be fitted to the same data and sample; got {got}. "
             "Refit one of them with clone(endog)."
         )
-    shared = set(_inputs(small)) & set(_inputs(large))
+    shared = set(inputs_of(small)) & set(inputs_of(large))
     for name in sorted(shared):
-        if not np.array_equal(_inputs(small)[name], _inputs(large)[name]):
+        if not np.array_equal(inputs_of(small)[name], inputs_of(large)[name]):
             raise SpecificationError(
                 f"lr_test: both models must be fitted to the same data; got an input {name!r} with "
                 "other values. Refit one of them."
             )
 
 
-def _inputs(model: StateSpaceModel) -> dict[str, FloatArray]:
-    if model.exog is None:
-        return {}
-    return dict(zip(model.exog.names, model.exog.values.T, strict=True))
+def _sequences(model: FittedModel) -> tuple[int, ...]:
+    """First rows of the sequences of the data."""
+    return tuple(getattr(model.endog, "first_rows", (0,)))
+
+
+def inputs_of(model: FittedModel) -> dict[str, FloatArray]:
+    """Inputs of a model by name.
+
+    Parameters
+    ----------
+    model : FittedModel
+
+    Returns
+    -------
+    dict of str to ndarray of shape (nobs,)
+        Those of the transitions between regimes are called ``x (transition)``.
+    """
+    found: dict[str, FloatArray] = {}
+    for exog, mark in (
+        (model.exog, ""),
+        (getattr(model, "exog_transition", None), " (transition)"),
+    ):
+        if exog is not None:
+            found |= {f"{n}{mark}": v for n, v in zip(exog.names, exog.values.T, strict=True)}
+    return found
 
 
 def _same_start(small: _Fitted, large: _Fitted) -> None:
@@ -205,24 +248,60 @@ def _same_start(small: _Fitted, large: _Fitted) -> None:
             f"{large.k_diffuse} diffuse states. Use the same initial= in both, and with a diffuse "
             "start the same number of states."
         )
-    starts = [getattr(fit.model, "initial", None) for fit in (small, large)]
-    if starts[0] != starts[1]:
+    starts = [fit.model.initial for fit in (small, large) if hasattr(fit.model, "initial")]
+    if len(starts) == 2 and starts[0] != starts[1]:
         raise SpecificationError(
             f"lr_test: both likelihoods must treat the start alike; got initial={starts[0]!r} and "
             f"{starts[1]!r}. Use the same in both."
         )
 
 
-def _nested(small: StateSpaceModel, large: StateSpaceModel) -> str:
-    """Refuse models that are not nested, where that can be decided; else say what is open."""
-    absent = [name for name in _inputs(small) if name not in _inputs(large)]
+def refuse_absent_inputs(small: FittedModel, large: FittedModel) -> None:
+    """Refuse a smaller model with inputs that the larger one does not have.
+
+    Parameters
+    ----------
+    small, large : FittedModel
+    """
+    absent = [name for name in inputs_of(small) if name not in inputs_of(large)]
     if absent:
         raise SpecificationError(
             f"lr_test: the model with fewer parameters must be nested in the other; got the "
             f"input{'' if len(absent) == 1 else 's'} {', '.join(absent)} in the smaller one only. "
             "Compare aic or bic."
         )
-    if small.form != large.form or small.name != large.name:
+
+
+def nested_systems(first: FittedModel, second: FittedModel) -> str:
+    """Refuse state space models that are not nested, where that can be decided.
+
+    Parameters
+    ----------
+    first, second : FittedModel
+        The smaller and the larger one.
+
+    Returns
+    -------
+    str
+        What is open; empty for a regular test.
+
+    Raises
+    ------
+    SpecificationError
+        They are not nested, or the hypothesis leaves parameters without meaning.
+    """
+    for model in (first, second):
+        if getattr(model, "k_regimes", None) is not None:
+            raise SpecificationError(
+                "lr_test: both must be models with a linear state or both models with regimes; got "
+                f"{first.name} and {second.name}. One regime against several has no chi-squared "
+                "distribution: use rnnstats.select_regimes."
+            )
+    refuse_absent_inputs(first, second)
+    if first.name != second.name:
+        return NOT_CHECKED
+    small, large = cast("StateSpaceModel", first), cast("StateSpaceModel", second)
+    if small.form != large.form:
         return NOT_CHECKED
     if small.k_states != large.k_states and small.form != "observed":
         _refuse_fewer_terms(small, large)

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from rnnstats._checks import check_bool, check_generator, check_int, check_literal
 from rnnstats.errors import SpecificationError
+from rnnstats.estimation.bootstrap import SampleSource
 from rnnstats.estimation.covariance import COV_TYPES, CovarianceEstimate, CovType
 from rnnstats.estimation.disagreement import InformationTest
-from rnnstats.kernels.system import StateSpace
 from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.covariances import Derivatives
 from rnnstats.results.inference.disagreement import CovarianceComparison, compared, simulated_test
 from rnnstats.results.inference.functions import delta_table, read_functions
 from rnnstats.results.inference.profile import ProfileIntervals, profile_intervals
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.protocol import FittedModel, FloatArray
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -35,19 +35,20 @@ class Inference(ABC):
 
     Attributes
     ----------
-    model : StateSpaceModel
+    model : FittedModel
         Data and structure.
     """
 
-    model: StateSpaceModel
+    model: FittedModel
     convergence: Any
     cov_type: CovType
     _theta: FloatArray
 
-    @property
+    _information_kind: ClassVar[CovType] = "approx"
+
+    # What draws samples like the one at hand, at the estimates.
     @abstractmethod
-    def _system(self) -> StateSpace:
-        """State space at the estimates."""
+    def _sampler(self, caller: str) -> SampleSource: ...
 
     @property
     @abstractmethod
@@ -173,6 +174,11 @@ class Inference(ABC):
             A constrained maximum lies above the fit, an end was not found, or the work was
             interrupted.
 
+        Notes
+        -----
+        Parameters estimated at the boundary of the parameter space, such as a probability of zero,
+        are held there.
+
         References
         ----------
         Venzon and Moolgavkar (1988), Applied Statistics 37, 87-94.
@@ -266,10 +272,10 @@ class Inference(ABC):
         names: tuple[str, ...] = ()
         draws = 0
         if nboot:
-            expected = self.with_cov("approx").covariance
+            expected = self.with_cov(self._information_kind).covariance
             generator = check_generator(DEFAULT_SEED if rng is None else rng, caller=caller)
             test, names, draws = simulated_test(
-                self._derivatives, expected, self._system, nboot, generator, progress
+                self._derivatives, expected, self._sampler(caller), nboot, generator, progress
             )
         free = self.model.layout.free_names
         return compared(errors, free, test, nboot=draws, alpha=alpha, tested=names)

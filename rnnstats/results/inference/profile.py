@@ -23,7 +23,7 @@ from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.coordinates import Coordinates
 from rnnstats.results.inference.formulas import read_equations
 from rnnstats.results.inference.functions import Functions, read_functions
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.protocol import FittedModel, FloatArray, direction_names, free_directions
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -124,7 +124,7 @@ class _Side(NamedTuple):
 
 
 def profile_intervals(
-    model: StateSpaceModel,
+    model: FittedModel,
     theta: FloatArray,
     estimate: CovarianceEstimate,
     which: Which,
@@ -139,7 +139,7 @@ def profile_intervals(
 
     Parameters
     ----------
-    model : StateSpaceModel
+    model : FittedModel
     theta : ndarray of shape (K,)
         Maximum-likelihood estimates.
     estimate : CovarianceEstimate
@@ -178,7 +178,7 @@ def profile_intervals(
         and optimum.llf >= coordinates.llf - 0.5 * width**2
         for optimum in optima
     )
-    targets = _targets(model, theta, estimate, expected, which, names, labelled)
+    targets = _targets(coordinates, theta, estimate, expected, which, names, labelled)
     found: dict[_Side, Curve] = {}
     counter = Counter(progress, 2 * len(targets), "profile", "end")
     try:
@@ -203,18 +203,18 @@ class _Target(NamedTuple):
     function: Callable[[FloatArray], tuple[float, FloatArray]]  # of theta: value, (K,) slope
 
 
-def _expected(model: StateSpaceModel, theta: FloatArray) -> CovarianceEstimate:
+def _expected(model: FittedModel, theta: FloatArray) -> CovarianceEstimate:
     """Inverse of the expected information, which exists where the Hessian may not."""
     return covariance(
         "approx",
         information=np.nan_to_num(model.information(theta)),
-        expansion=model.layout.expansion,
+        expansion=free_directions(model, theta),
         names=model.param_names,
     )
 
 
 def _targets(
-    model: StateSpaceModel,
+    coordinates: Coordinates,
     theta: FloatArray,
     estimate: CovarianceEstimate,
     expected: CovarianceEstimate,
@@ -223,8 +223,10 @@ def _targets(
     labelled: bool,
 ) -> list[_Target]:
     asked: list[Any]
+    model = coordinates.model
+    ties = free_directions(model, theta)
     if which is None:
-        asked = list(model.layout.free_names)
+        asked = list(direction_names(model, ties))
     else:
         alone = isinstance(which, str) or not isinstance(which, Iterable)
         asked = [which] if alone else list(cast("Iterable[Any]", which))
@@ -234,10 +236,10 @@ def _targets(
         for i, function in enumerate(functions):
             slope = found.slopes[i : i + 1]
             wald, rough = (float(source.of(slope)[0, 0]) for source in (estimate, expected))
-            if not np.any(slope @ model.layout.expansion):
+            if not np.any(slope @ ties):
                 raise SpecificationError(
                     f"profile_conf_int: a profile needs a free parameter; got {found.names[i]!r}, "
-                    "which is fixed. Leave it out."
+                    "which is fixed or lies at the boundary of the parameter space. Leave it out."
                 )
             wald = math.sqrt(wald) if wald > 0.0 else math.nan
             error = wald if math.isfinite(wald) else math.sqrt(rough) if rough > 0.0 else math.nan
@@ -259,7 +261,7 @@ def _targets(
 
 
 def _read(
-    model: StateSpaceModel,
+    model: FittedModel,
     theta: FloatArray,
     estimate: CovarianceEstimate,
     asked: Any,

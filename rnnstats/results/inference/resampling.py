@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from types import MappingProxyType
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 
@@ -17,13 +19,14 @@ from rnnstats.estimation.bootstrap import (
     Future,
     Job,
     Refit,
+    SampleSource,
     resample,
 )
-from rnnstats.estimation.drawing import sampler, standardised_pool
-from rnnstats.kernels.system import StateSpace
+from rnnstats.estimation.drawing import standardised_pool
 from rnnstats.results.continuation import ContinuedModel
 from rnnstats.results.inference.bootstrap import Bootstrap
-from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.inference.covariances import without_fixed
+from rnnstats.results.protocol import FittedModel, FloatArray, free_directions
 from rnnstats.results.residuals import OneStep
 
 __all__ = ["Resampling", "refitter_of", "standard_errors"]
@@ -34,17 +37,23 @@ class Resampling(ABC):
 
     Attributes
     ----------
-    model : StateSpaceModel
+    model : FittedModel
         Data and structure.
     """
 
-    model: StateSpaceModel
+    model: FittedModel
     _theta: FloatArray
 
-    @property
+    # Ways of drawing that have no meaning for the model, with the reason.
+    _no_kind: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
+    # What draws samples like the one at hand, at the estimates.
     @abstractmethod
-    def _system(self) -> StateSpace:
-        """State space at the estimates."""
+    def _sampler(self, caller: str) -> SampleSource: ...
+
+    def _refitter(self, caller: str) -> Any:
+        """What fits the model to samples like its own, see `refitter_of`."""
+        return refitter_of(self.model, self._theta, caller)
 
     @property
     @abstractmethod
@@ -71,10 +80,10 @@ class Resampling(ABC):
         kind : {"parametric", "innovations"}
             "parametric" draws normal errors: samples are draws from the model. "innovations"
             draws rows of the standardised one-step errors with replacement, made centred and
-            white: samples keep the shape of the errors' distribution.
+            white: samples keep the shape of the errors' distribution (not with regimes).
         errors : bool
-            Also take a standard error from each draw (from the expected information), for
-            ``conf_int(kind="studentized")``.
+            Also take a standard error from each draw (from the expected information; with regimes
+            from the outer product of the scores), for ``conf_int(kind="studentized")``.
         n_jobs : int
             Processes, -1 for all; the numbers do not depend on it.
         rng : None, int or numpy.random.Generator
@@ -109,7 +118,10 @@ class Resampling(ABC):
         rest is drawn given them, as the diffuse likelihood is that of the rest given them.
         Restrictions hold in every draw, and each is put into the same form as the estimates (the
         invertible one of equivalent points, units in their order). Each climb starts at the
-        estimates: of several maxima it finds the one that belongs to them.
+        estimates: of several maxima it finds the one that belongs to them. With regimes, rows that
+        the likelihood is conditional on are those of the data, and the regimes of each draw are
+        numbered as those of the estimates, by the assignment with the largest expected number of
+        rows in which both agree.
 
         References
         ----------
@@ -119,17 +131,18 @@ class Resampling(ABC):
         caller = "bootstrap"
         nboot = check_int(nboot, name="nboot", caller=caller, minimum=2)
         check_literal(kind, get_args(BootstrapKind), name="kind", caller=caller)
+        if kind in self._no_kind:
+            raise SpecificationError(f"{caller}: {self._no_kind[kind]}")
         check_bool(errors, name="errors", caller=caller)
         check_bool(progress, name="progress", caller=caller)
         n_jobs = check_jobs(n_jobs, caller=caller)
         generator = check_generator(DEFAULT_SEED if rng is None else rng, caller=caller)
-        refit = refitter_of(self.model, self._theta, caller)
-        values = np.ascontiguousarray(self.model.endog.values)
-        base = sampler(self._system, values, caller=caller)
+        refit = self._refitter(caller)
+        source = self._sampler(caller)
         job = Job(
-            base,
+            source,
             refit,
-            pool=self._pool(base.first, caller) if kind == "innovations" else None,
+            pool=self._pool(source, caller) if kind == "innovations" else None,
             extra=_Errors(refit) if errors else None,
         )
         draws = resample(job, nboot, generator, n_jobs=n_jobs, progress=progress, caller=caller)
@@ -143,9 +156,9 @@ class Resampling(ABC):
         own = standard_errors(self.model, self._theta)
         return Bootstrap(draws, self._theta, own, layout.names, layout.free_names, kind)
 
-    def _pool(self, first: int, caller: str) -> FloatArray:
+    def _pool(self, source: Any, caller: str) -> FloatArray:
         """Return the standardised errors to resample."""
-        return standardised_pool(self._one_step.standardized, first, caller=caller)
+        return standardised_pool(self._one_step.standardized, source.first, caller=caller)
 
 
 class Cloned:
@@ -153,16 +166,16 @@ class Cloned:
 
     Parameters
     ----------
-    model : StateSpaceModel
+    model : FittedModel
     theta : ndarray of shape (K,)
         The start.
     """
 
-    def __init__(self, model: StateSpaceModel, theta: FloatArray) -> None:
+    def __init__(self, model: FittedModel, theta: FloatArray) -> None:
         self.model = model
         self.theta = theta
 
-    def on(self, values: FloatArray) -> StateSpaceModel:
+    def on(self, values: FloatArray) -> FittedModel:
         """Return the model on other outputs.
 
         Parameters
@@ -171,7 +184,7 @@ class Cloned:
 
         Returns
         -------
-        StateSpaceModel
+        FittedModel
         """
         return self.model.clone(replace(self.model.endog, values=values), self.model.exog)
 
@@ -208,13 +221,13 @@ class _Errors:
         return standard_errors(self.refit.on(future.values), future.theta)
 
 
-def refitter_of(model: StateSpaceModel, theta: FloatArray, caller: str) -> Any:
+def refitter_of(model: FittedModel, theta: FloatArray, caller: str) -> Any:
     """
     Return what fits a model to samples like its own.
 
     Parameters
     ----------
-    model : StateSpaceModel
+    model : FittedModel
     theta : ndarray of shape (K,)
         Where fits start.
     caller : str
@@ -230,7 +243,7 @@ def refitter_of(model: StateSpaceModel, theta: FloatArray, caller: str) -> Any:
     SpecificationError
         There is nothing to estimate, or the model is that of later rows only.
     """
-    if isinstance(model, ContinuedModel):
+    if isinstance(model, ContinuedModel) or getattr(model, "continues", False):
         raise SpecificationError(
             f"{caller}: samples must be ones that the model can be estimated from; got later rows "
             "given earlier ones. Use append instead of extend."
@@ -244,13 +257,13 @@ def refitter_of(model: StateSpaceModel, theta: FloatArray, caller: str) -> Any:
     return Cloned(model, theta) if quick is None else quick(theta)
 
 
-def standard_errors(model: StateSpaceModel, theta: FloatArray) -> FloatArray:
+def standard_errors(model: FittedModel, theta: FloatArray) -> FloatArray:
     """
     Return standard errors from the expected information.
 
     Parameters
     ----------
-    model : StateSpaceModel
+    model : FittedModel
     theta : ndarray of shape (K,)
 
     Returns
@@ -258,14 +271,14 @@ def standard_errors(model: StateSpaceModel, theta: FloatArray) -> FloatArray:
     ndarray of shape (K,)
         NaN for fixed parameters, and all NaN where the information is singular.
     """
-    expansion = model.layout.expansion
-    info = expansion.T @ model.information(theta) @ expansion
+    expansion = free_directions(model, theta)
+    info = expansion.T @ without_fixed(model.information(theta), expansion) @ expansion
     size = np.sqrt(np.diagonal(info))
     if not (np.isfinite(info).all() and (size > 0.0).all()):
         return np.full(len(theta), np.nan)
     values, vectors = np.linalg.eigh(info / np.multiply.outer(size, size))
     if values[0] <= 1e-10 * values[-1]:
         return np.full(len(theta), np.nan)
-    variances = ((vectors**2) / values).sum(axis=1) / size**2
-    found = np.sqrt(expansion @ variances)
+    roots = expansion @ (vectors / size[:, None]) / np.sqrt(values)
+    found = np.sqrt((roots**2).sum(axis=1))
     return np.where(found > 0.0, found, np.nan)

@@ -13,7 +13,7 @@ from rnnstats._checks import check_int, check_literal
 from rnnstats._index import label
 from rnnstats.kernels.kalman import kalman_filter, kalman_smoother
 from rnnstats.kernels.system import StateSpace
-from rnnstats.results.continuation import future_inputs
+from rnnstats.results.continuation import future_inputs, rows_index
 from rnnstats.results.forecasting.prediction import find_name, product_index
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.responses.history import START
@@ -33,7 +33,6 @@ __all__ = [
     "ObservationWeights",
     "contributions_of",
     "date_text",
-    "rows_index",
     "weights_of",
 ]
 
@@ -227,26 +226,6 @@ def date_text(date: object) -> str:
     str
     """
     return str(date).removesuffix(" 00:00:00")
-
-
-def rows_index(model: StateSpaceModel, rows: int) -> pd.Index:
-    """Return the labels of the sample and of rows past it.
-
-    Parameters
-    ----------
-    model : StateSpaceModel
-    rows : int
-        Rows in all, at least those of the sample.
-
-    Returns
-    -------
-    Index
-    """
-    endog = model.endog
-    steps = rows - model.nobs
-    if steps <= 0:
-        return endog.index
-    return endog.extended_with(np.full((steps, endog.k_endog), np.nan)).index
 
 
 def _loading(
