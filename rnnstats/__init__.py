@@ -14,21 +14,34 @@ if TYPE_CHECKING:
     from rnnstats import diagnostics as diagnostics
     from rnnstats import equivalence as equivalence
     from rnnstats.models.linear import LinearRNN as LinearRNN
+    from rnnstats.models.markov import MarkovRNN as MarkovRNN
     from rnnstats.results.varma.value import VARMA as VARMA
     from rnnstats.selection import select_order as select_order
+    from rnnstats.selection import select_regimes as select_regimes
 
 __version__ = "0.1.0"
 
-__all__ = ["VARMA", "LinearRNN", "datasets", "diagnostics", "equivalence", "select_order"]
+__all__ = [
+    "VARMA",
+    "LinearRNN",
+    "MarkovRNN",
+    "datasets",
+    "diagnostics",
+    "equivalence",
+    "select_order",
+    "select_regimes",
+]
 
 # public name -> the module that holds it; a name that ends a module's path is that module itself
 _HOMES = {
     "LinearRNN": "rnnstats.models.linear",
+    "MarkovRNN": "rnnstats.models.markov",
     "VARMA": "rnnstats.results.varma.value",
     "datasets": "rnnstats.datasets",
     "diagnostics": "rnnstats.diagnostics",
     "equivalence": "rnnstats.equivalence",
     "select_order": "rnnstats.selection",
+    "select_regimes": "rnnstats.selection",
 }
 
 

@@ -18,11 +18,13 @@ MODULES = (
     "cases",
     "flops",
     "linear",
+    "markov",
     "memory",
     "structure",
     "table",
     "timing",
     "with_dynamax",
+    "with_hmmlearn",
     "with_statsmodels",
 )
 
@@ -185,12 +187,31 @@ def test_the_table_is_put_into_its_page(bench, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(bench.linear, "rows", lambda quick: iter(rows if quick else []))
     monkeypatch.setattr(main, "ONE_THREAD", {})
     page = tmp_path / "page.md"
-    page.write_text(f"Head\n{main.BEGIN}\nold\n{main.END}\nFoot\n")
+    begin, end = main.MARKS["linear"]
+    page.write_text(f"Head\n{begin}\nold\n{end}\nFoot\n")
     assert main.main(["linear", "--quick", "--out", str(page)]) == 1
     text = page.read_text()
     assert text.startswith("Head\n") and text.endswith("\nFoot\n") and "old" not in text
     assert "| a " in text and "0 of 1 requirements reached" in capsys.readouterr().out
     assert main.main(["linear"]) == 0
+
+
+@pytest.mark.crosspkg
+@pytest.mark.parametrize("k", [2, 3, 4, 8, 17])
+def test_hmmlearn_computes_the_same_numbers(bench, k):
+    pytest.importorskip("hmmlearn")
+    arrays = bench.markov.chain(k, 600)
+    bench.markov.agree(k, arrays, bench.with_hmmlearn.Recursions(*arrays))
+    wrong = (arrays[0], arrays[1][::-1], arrays[2])
+    with pytest.raises(AssertionError, match="other numbers"):
+        bench.markov.agree(k, arrays, bench.with_hmmlearn.Recursions(*wrong))
+
+
+def test_memory_of_a_chain_is_seen(bench):
+    nobs = 200_000
+    assert bench.memory.extra_chain_memory(nobs, "kernel") < 1.0
+    # the model's log densities, a column a regime, less what fits into pages it already had
+    assert bench.memory.extra_chain_memory(nobs, "model") > 0.9 * nobs * 4 * 8 / 2**20
 
 
 def test_data_are_the_same_each_time(bench):

@@ -14,9 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy.signal import lfilter
 
-from rnnstats import LinearRNN, datasets
+from rnnstats import LinearRNN, MarkovRNN, datasets
 from rnnstats.cli import arguments, main, output
 from rnnstats.models import forms, linear
 from rnnstats.models.base import COV_TYPES
@@ -259,6 +260,40 @@ def test_a_bundled_series_by_name(run):
     assert "120 rows, 1945Q1 to 1974Q4, quarterly; 6 missing values" in out
     assert "1975Q2" in out
     assert "1975Q3" not in out
+
+
+def test_regimes_of_a_bundled_series(run, here, monkeypatch):
+    # figures are made, and not rendered, which takes longest
+    monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).touch())
+    status, out, _ = run(
+        "fit", "hamilton", "--endog", "rgnp_growth", "--regimes", 2, "--order", 4, "--ar-form",
+        "mean", "--switching", "trend", "--horizon", 2, "--out", "o",
+    )  # fmt: skip
+    assert status == 0
+    assert "-181.263" in out  # Hamilton (1989)
+    assert "1985Q2" in out
+    states = pd.read_csv("o/states.csv", index_col=0)
+    assert states.loc["1974Q4", "h1_smoothed"] > 0.9  # a recession
+    assert states["viterbi"].isin(["h1", "h2"]).sum() >= 131
+    assert pd.read_csv("o/transition.csv")["estimate"].sum() == pytest.approx(2.0)
+    assert {"states.png", "forecast.png"} <= {path.name for path in Path("o").iterdir()}
+
+
+def test_counts_with_regimes(run):
+    _, out, _ = run(
+        "fit", "earthquakes", "--regimes", 2, "--emission", "poisson", "--start", "free"
+    )
+    model = MarkovRNN(datasets.earthquakes(), emission="poisson", start="free")
+    assert f"{model.fit(cov_type='none').llf:.3f}" in out
+
+
+def test_options_of_the_other_kind_of_model_are_refused(refuses):
+    assert "--order needs --regimes K" in refuses("fit", "nile", "--order", 1)
+    words = refuses("fit", "nile", "--regimes", 2, "--states", 1)
+    assert "--states needs a model without --regimes" in words
+    words = refuses("fit", "nile", "--regimes", 2, "--form", "leaky")
+    assert "--form needs a model without --regimes" in words
+    assert "switching" in refuses("fit", "nile", "--regimes", 2, "--switching", "mean")
 
 
 def test_a_folder_with_the_name_of_a_bundled_series_is_no_file(run, here):

@@ -65,18 +65,17 @@ def test_version_is_that_of_the_metadata():
     assert version == rnnstats.__version__
 
 
-def test_the_compiled_core_is_used_where_it_was_built():
+@pytest.mark.parametrize(("core", "front"), [("_core", "kalman"), ("_markov", "markov")])
+def test_the_compiled_core_is_used_where_it_was_built(core, front):
     """An installation that contains the compiled core must be the one under test."""
     # all of them: a build leaves metadata in the clone, which would hide those of the installation
     installations = list(importlib.metadata.distributions(name="rnnstats"))
     files = [file for one in installations for file in one.files or []]
-    built = [file for file in files if file.stem.startswith("_core.")]
+    built = [file for file in files if file.stem.startswith(f"{core}.")]
     if not built:
         pytest.skip("no installation with a compiled core: whatever lies on the path is tested")
-    from rnnstats.kernels import kalman
-
-    assert kalman.HAVE_COMPILED
-    used = Path(sys.modules["rnnstats.kernels._core"].__file__).resolve()
+    assert importlib.import_module(f"rnnstats.kernels.{front}").HAVE_COMPILED
+    used = Path(sys.modules[f"rnnstats.kernels.{core}"].__file__).resolve()
     assert used == Path(built[0].locate()).resolve()
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats._checks import check_int, shown
+from rnnstats._checks import by_name, check_int, shown
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import SpecificationError
 from rnnstats.parameters.cells import CellTable
@@ -21,6 +21,7 @@ __all__ = [
     "number_of_states",
     "numbers",
     "one_line",
+    "own_rows",
     "restrictions",
     "state_vector",
     "structure_of",
@@ -96,24 +97,43 @@ def one_line(name: str, form: str, k_states: int, endog: Endog, exog: Exog | Non
     return f"{name}({form}, {states}, {outputs}; {endog.nobs} rows)"
 
 
-def input_rows(value: object, exog: Exog | None, rows: int, caller: str) -> FloatArray | None:
-    """Check the inputs of a simulation; None is the model's own first rows."""
+def input_rows(
+    value: object, exog: Exog | None, rows: int, caller: str, *, what: str = "exog"
+) -> FloatArray | None:
+    """Check the inputs of some rows, columns by name; None where the model has none."""
     if exog is None:
         if value is not None:
-            raise SpecificationError(f"{caller}: the model has no inputs; got exog. Leave it out.")
+            raise SpecificationError(
+                f"{caller}: the model has no inputs; got {what}. Leave it out."
+                if what == "exog"
+                else f"{caller}: the model has no {what}; got some. Leave it out."
+            )
         return None
-    if value is None:
-        return exog.values[:rows]
     names = exog.names
-    given = numbers(value, name="exog", caller=caller)
+    given = np.empty(0) if value is None else numbers(value, name=what, caller=caller)
     given = given[:, None] if given.ndim == 1 else given
+    if given.shape[1:] == (len(names),):
+        given = given[:, by_name(value, names, what=what, caller=caller)]
     if given.shape != (rows, len(names)) or not np.isfinite(given).all():
         got = "NaN or inf in it" if given.shape == (rows, len(names)) else f"shape {given.shape}"
+        got = "None" if value is None else got
         raise SpecificationError(
-            f"{caller}: exog must hold finite numbers, shape ({rows}, {len(names)}); got {got}. "
+            f"{caller}: {what} must hold finite numbers, shape ({rows}, {len(names)}); got {got}. "
             f"Give the columns {', '.join(names)} for every row."
         )
     return given
+
+
+def own_rows(
+    exog: Exog | None, rows: int, caller: str, *, what: str = "exog"
+) -> FloatArray | None:
+    """First rows of a model's own inputs, what a simulation reads unless told otherwise."""
+    if exog is not None and len(exog.values) < rows:
+        raise SpecificationError(
+            f"{caller}: {what} must be given for more rows than the model has; got "
+            f"{len(exog.values)} rows for {rows}. Give the columns {', '.join(exog.names)}."
+        )
+    return None if exog is None else exog.values[:rows]
 
 
 def state_vector(value: ArrayLike, k_states: int, caller: str) -> FloatArray:

@@ -368,15 +368,7 @@ class LikelihoodModel(ABC):
         ConvergenceWarning
             When the optimiser stopped before its criteria were met.
         """
-        caller = f"{self.name}.fit"
-        check_literal(method, FIT_METHODS, name="method", caller=caller)
-        check_literal(cov_type, COV_TYPES, name="cov_type", caller=caller)
-        check_cov_kwds(cov_type, cov_kwds, self.endog.index, caller=caller)
-        check_int(maxiter, name="maxiter", caller=caller, minimum=1)
-        check_bool(progress, name="progress", caller=caller)
-        n_jobs = check_jobs(n_jobs, caller=caller)
-        if n_starts is not None:
-            check_int(n_starts, name="n_starts", caller=caller, minimum=1)
+        n_jobs = self._check_fit(method, n_starts, maxiter, cov_type, cov_kwds, progress, n_jobs)
         if self.layout.k_free == 0:
             return self._make_results(self.layout.base.copy(), cov_type, None, cov_kwds)
         self._check_estimable()
@@ -389,10 +381,32 @@ class LikelihoodModel(ABC):
                 boundary=self._psi_boundary,
             )
         else:
-            generator = check_generator(DEFAULT_SEED if rng is None else rng, caller=caller)
+            seed = DEFAULT_SEED if rng is None else rng
+            generator = check_generator(seed, caller=f"{self.name}.fit")
             points = self._points(start_params, n_starts, generator)
             outcome = self._search(points, method, maxiter, progress, n_jobs)
         return self._finish(outcome, cov_type, cov_kwds)
+
+    def _check_fit(
+        self,
+        method: str,
+        n_starts: int | None,
+        maxiter: int,
+        cov_type: str,
+        cov_kwds: Mapping[str, Any] | None,
+        progress: bool,
+        n_jobs: int,
+    ) -> int:
+        """Check the arguments of `fit` that need no data; return the number of processes."""
+        caller = f"{self.name}.fit"
+        check_literal(method, FIT_METHODS, name="method", caller=caller)
+        check_literal(cov_type, COV_TYPES, name="cov_type", caller=caller)
+        check_cov_kwds(cov_type, cov_kwds, self.endog.index, caller=caller)
+        check_int(maxiter, name="maxiter", caller=caller, minimum=1)
+        check_bool(progress, name="progress", caller=caller)
+        if n_starts is not None:
+            check_int(n_starts, name="n_starts", caller=caller, minimum=1)
+        return check_jobs(n_jobs, caller=caller)
 
     def _search(
         self,

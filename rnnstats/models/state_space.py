@@ -15,7 +15,7 @@ from rnnstats.errors import SpecificationError
 from rnnstats.kernels import kalman
 from rnnstats.kernels.kalman import FilterOutput, SmootherOutput
 from rnnstats.kernels.system import StateSpace, Tangents
-from rnnstats.models._arguments import input_rows, state_vector
+from rnnstats.models._arguments import input_rows, own_rows, state_vector
 from rnnstats.models._fitting import natural_vector
 from rnnstats.models._refitting import Refitter
 from rnnstats.models.likelihood import Likelihood
@@ -181,7 +181,8 @@ class StateSpaceMethods(ABC):
                 f"{caller}: a diffuse start cannot be drawn from; got initial_state=None. "
                 "Give initial_state, the state of the first row."
             )
-        inputs = input_rows(exog, self.exog, rows, caller)
+        given = own_rows(self.exog, rows, caller) if exog is None else exog
+        inputs = input_rows(given, self.exog, rows, caller)
         system = self._system_with(self._natural(params), rows, inputs)
         if initial_state is None:
             paths = simulate_paths(system, rows, generator)

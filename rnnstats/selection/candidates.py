@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from rnnstats.models.linear import LinearRNN
     from rnnstats.results.linear import LinearResults
 
-__all__ = ["Fitted", "Order", "compositions", "fit_all"]
+__all__ = ["Fitted", "Order", "compositions", "fit_all", "quietly"]
 
 # A fit counts as lower than the smaller model it contains when it is lower by more than this.
 SLACK = 1e-6
@@ -70,8 +70,14 @@ def compositions(k_states: int, k_endog: int) -> Iterator[tuple[int, ...]]:
     yield from sorted(found, key=lambda nu: (max(nu) - min(nu), tuple(-v for v in nu)))
 
 
-def _quietly(call: Callable[[], Any]) -> Any:
-    """Call without warnings of convergence; the table shows what they would say."""
+def quietly(call: Callable[[], Any]) -> Any:
+    """Call without warnings of convergence; the table shows what they would say.
+
+    Parameters
+    ----------
+    call : callable
+        Without arguments.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         return call()
@@ -83,7 +89,7 @@ def _from_data(build: Callable[[Order], LinearRNN], order: Order, n_starts: int 
     try:
         model = build(order)
         fit = partial(model.fit, n_starts=n_starts, maxiter=maxiter, rng=seed)
-        return Fitted(order, _quietly(fit))
+        return Fitted(order, quietly(fit))
     except DataError as error:
         return Fitted(order, None, str(error))
 
@@ -98,7 +104,7 @@ def _from_below(fitted: Fitted, below: Sequence[LinearResults], maxiter: int, se
     same, better = embedded(model_of(best), best.params.to_numpy(), model, rng)
     ends = [fitted.results]
     for start in (better, same):
-        ends.append(_quietly(partial(model.fit, start_params=start, maxiter=maxiter)))
+        ends.append(quietly(partial(model.fit, start_params=start, maxiter=maxiter)))
         if max(results.llf for results in ends) >= best.llf - SLACK:
             break
     top = max(results.llf for results in ends)
@@ -118,7 +124,7 @@ def _from_beside(
     start = beside(model_of(best), best.params.to_numpy(), model, np.random.default_rng(seed))
     if start is None:
         return generic
-    end: LinearResults = _quietly(partial(model.fit, start_params=start, maxiter=maxiter))
+    end: LinearResults = quietly(partial(model.fit, start_params=start, maxiter=maxiter))
     return Fitted(generic.order, end) if end.llf > generic.results.llf else generic
 
 
@@ -166,7 +172,7 @@ def fit_all(
     """
     bare = build(Order(1))
     none = bare.with_fixed(without_state(bare))
-    base = Fitted(Order(0), _quietly(partial(none.fit, maxiter=maxiter)))
+    base = Fitted(Order(0), quietly(partial(none.fit, maxiter=maxiter)))
     bar = _bar(progress, len(orders))
     first: dict[Order, Fitted] = {}
     interrupted = False

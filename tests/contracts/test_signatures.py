@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rnnstats
-from rnnstats import LinearRNN
+from rnnstats import LinearRNN, MarkovRNN
 from rnnstats.models.base import LikelihoodModel
 
 EMPTY = inspect.Parameter.empty
@@ -32,7 +32,7 @@ def test_public_names() -> None:
     assert set(rnnstats.__all__) <= {
         "LinearRNN", "MarkovRNN", "ElmanRNN", "GRU", "LSTM", "BidirectionalRNN",
         "compare", "load", "datasets", "VARMA", "diagnostics", "equivalence",
-        "select_order",
+        "select_order", "select_regimes",
     }  # fmt: skip
 
 
@@ -51,6 +51,30 @@ def test_linear_rnn() -> None:
             "structure": None,
         },
     )
+
+
+def test_markov_rnn() -> None:
+    assert signature(MarkovRNN) == (
+        {"endog": EMPTY, "exog": None},
+        {
+            "k_regimes": 2,
+            "emission": "gaussian",
+            "exog_transition": None,
+            "order": 0,
+            "ar_form": "intercept",
+            "switching": ("trend", "exog", "ar", "variance"),
+            "start": "stationary",
+            "groups": None,
+            "trend": "c",
+            "fixed": None,
+        },
+    )
+
+
+def test_fit_of_regimes_adds_their_order() -> None:
+    _, keyword = signature(MarkovRNN.fit)
+    assert keyword.pop("order_regimes") == "auto"
+    assert keyword == signature(LinearRNN.fit)[1]
 
 
 def test_fit() -> None:

@@ -1,0 +1,1 @@
+"""Parts of the Markov-switching model: specification, transitions, starts, emissions."""

@@ -1,0 +1,247 @@
+"""Which regime is called the first: a rule for labels that the likelihood leaves open."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from rnnstats._checks import check_literal
+from rnnstats.errors import SpecificationError
+
+if TYPE_CHECKING:
+    from rnnstats.models.markov import MarkovRNN
+
+__all__ = ["ORDERS", "OrderRule", "check_order", "matched", "ordered", "renumbered"]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+OrderRule = str | Callable[[pd.Series], Any]
+
+ORDERS = ("auto", "mean", "variance", "persistence", "none")
+# Keys of two regimes nearer than this share of their size are equal.
+SAME = 1e-9
+# Numbers by which two likelihoods of the same law may differ, as a share.
+ROUNDING = 1e-9
+# Up to so many regimes all numberings are tried where restrictions forbid the one asked for.
+MANY = 6
+# Degrees of freedom from which a t distribution is ordered by its own mean and variance.
+LEAST_DF = 2.5
+
+
+def check_order(order: object, caller: str) -> OrderRule:
+    """Check the option.
+
+    Parameters
+    ----------
+    order : object
+        As the user gave it.
+    caller : str
+
+    Returns
+    -------
+    str or callable
+
+    Raises
+    ------
+    SpecificationError
+    """
+    if callable(order):
+        return order
+    return check_literal(order, ORDERS, name="order_regimes", caller=caller)
+
+
+def ordered(model: MarkovRNN, theta: FloatArray, rule: OrderRule) -> FloatArray:
+    """Renumber the regimes by a rule.
+
+    Parameters
+    ----------
+    model : MarkovRNN
+    theta : ndarray, shape (K,)
+    rule : {"auto", "mean", "variance", "persistence", "none"} or callable
+        A callable gets the parameters as a Series and returns a number a regime (an array, or a
+        mapping by regime name); regimes are put in rising order.
+
+    Returns
+    -------
+    ndarray, shape (K,)
+        Where restrictions, or a start given by regime, tell regimes apart: those that remain
+        exchangeable in order, or `theta` itself.
+
+    Raises
+    ------
+    SpecificationError
+        When a callable returns something else.
+
+    Notes
+    -----
+    "mean": by the mean of the first response given the regime, averaged over the rows (of a
+    categorical one: by the probability of its first level, then of the next; of Student's t: by the
+    location, also where there is no mean); where that is equal, by the next response. "variance":
+    likewise by the variance. "persistence": by the probability of staying. "auto": by mean, what
+    is equal by variance, and what is still equal by persistence.
+    """
+    if rule == "none" or model.k_regimes == 1:
+        return theta
+    line = _sorted(_keys(model, theta, rule))
+    if model.k_regimes > MANY:
+        return renumbered(model, theta, line)
+    # Restrictions may leave only some regimes exchangeable: from the order asked for to those that
+    # keep ever less of it, until nothing changes.
+    for one in itertools.permutations(line.tolist()):
+        moved = renumbered(model, theta, np.array(one, dtype=np.intp))
+        if moved is not theta or one == tuple(range(model.k_regimes)):
+            return moved
+    return theta
+
+
+def matched(states: FloatArray, reference: FloatArray) -> IntArray:
+    """Numbering of regimes that agrees best with that of another optimum.
+
+    Parameters
+    ----------
+    states, reference : ndarray, shape (n, K)
+        Smoothed probabilities of the regimes here and at the other optimum.
+
+    Returns
+    -------
+    ndarray of int, shape (K,)
+        The regime here that goes with each regime there: the assignment with the largest
+        agreement, summed over rows (Kuhn 1955, the Hungarian method).
+    """
+    k = reference.shape[1]
+    if states.shape != reference.shape:
+        return np.arange(k)
+    order: IntArray = linear_sum_assignment(-(reference.T @ states))[1].astype(np.intp)
+    return order
+
+
+def renumbered(model: MarkovRNN, theta: FloatArray, order: IntArray) -> FloatArray:
+    """The same law under other numbers.
+
+    Parameters
+    ----------
+    model : MarkovRNN
+    theta : ndarray, shape (K,)
+    order : ndarray of int, shape (k_regimes,)
+        The old number of each regime.
+
+    Returns
+    -------
+    ndarray, shape (K,)
+        `theta` itself where nothing changes, or where restrictions or a start given by regime tell
+        the regimes apart.
+    """
+    if (order == np.arange(model.k_regimes)).all():
+        return theta
+    moved = model.reordered(theta, order)
+    layout = model.layout
+    if layout.restricted:
+        back = layout.expand(layout.reduce(moved))
+        if not np.allclose(back, moved, rtol=ROUNDING, atol=ROUNDING):
+            return theta
+        moved = back
+    before, after = model.likelihood.value(theta), model.likelihood.value(moved)
+    same = math.isfinite(after) and abs(after - before) <= ROUNDING * (1.0 + abs(before))
+    return moved if same else theta
+
+
+def _keys(model: MarkovRNN, theta: FloatArray, rule: OrderRule) -> list[FloatArray]:
+    """Keys to sort by, the first one first; each has a number a regime."""
+    if not isinstance(rule, str):
+        return [_users_key(model, theta, rule)]
+    stay = _persistence(model, theta)
+    if rule == "persistence":
+        return [stay]
+    means, variances = _moments(model, theta)
+    chosen = {"mean": means, "variance": variances, "auto": [*means, *variances]}[rule]
+    return [*chosen, stay]
+
+
+def _users_key(model: MarkovRNN, theta: FloatArray, rule: Callable[[pd.Series], Any]) -> FloatArray:
+    """One number a regime, from the user's function."""
+    given = rule(pd.Series(theta, index=list(model.param_names), name="params"))
+    if isinstance(given, Mapping | pd.Series):
+        named = {str(name): value for name, value in given.items()}
+        given = [named.get(regime, np.nan) for regime in model.regime_names]
+    try:
+        key = np.asarray(given, dtype=np.float64).ravel()
+    except (TypeError, ValueError):
+        key = np.empty(0)
+    if key.shape != (model.k_regimes,) or not np.isfinite(key).all():
+        raise SpecificationError(
+            f"{model.name}.fit: order_regimes must return {model.k_regimes} finite numbers, one a "
+            f"regime; got {given!r}. Return, for example, [params['V[y,h1]'], params['V[y,h2]']]."
+        )
+    return key
+
+
+def _persistence(model: MarkovRNN, theta: FloatArray) -> FloatArray:
+    """Probability of staying, averaged over rows."""
+    q = model.likelihood.q[0]
+    matrix = model.likelihood.transitions.value(theta[:q], model.likelihood.inputs)
+    diagonal = np.diagonal(matrix, axis1=-2, axis2=-1)
+    return np.array(diagonal if diagonal.ndim == 1 else diagonal.mean(axis=0))
+
+
+def _moments(model: MarkovRNN, theta: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
+    """Means and variances of each response given the regime, averaged over rows."""
+    means: list[FloatArray] = []
+    variances: list[FloatArray] = []
+    blocks = zip(model.blocks, model.likelihood.bound, model.likelihood.parts, strict=True)
+    for block, bound, part in sorted(blocks, key=lambda item: min(item[0].columns)):
+        response = bound.response(_with_moments(block.names, theta[part]))
+        if block.levels is not None:
+            chance = _average(response.pmf())
+            means += list(chance.T[:-1])
+            continue
+        mean, cov = response.mean(), response.cov()
+        if block.composite:
+            mean, cov = _by_regime(mean, model.k_regimes), _by_regime(cov, model.k_regimes)
+        means += list(_average(mean).T)
+        variances += list(np.diagonal(_average(cov), axis1=1, axis2=2).T)
+    return means, variances
+
+
+def _with_moments(names: tuple[str, ...], part: FloatArray) -> FloatArray:
+    """Parameters with degrees of freedom that leave a mean and a variance: location and scale."""
+    df = np.array([name.startswith("df[") for name in names], dtype=bool)
+    return np.where(df, np.maximum(part, LEAST_DF), part)
+
+
+def _by_regime(values: FloatArray, k: int) -> FloatArray:
+    """Composite states (h_t, ..., h_{t-p}) to those that stay in one regime: (n, K, ...)."""
+    size = values.shape[1]
+    lags = round(math.log(size, k)) if k > 1 else 1
+    same = sum(k**power for power in range(lags))
+    return values[:, np.arange(k) * same]
+
+
+def _average(values: FloatArray) -> FloatArray:
+    """Mean over the rows that have one, (n, K, ...) to (K, ...)."""
+    flat = values.reshape(len(values), -1)
+    kept = values[np.isfinite(flat).all(axis=1)]
+    if not len(kept):
+        return np.zeros(values.shape[1:])
+    out: FloatArray = kept.mean(axis=0)
+    return out
+
+
+def _sorted(keys: list[FloatArray]) -> IntArray:
+    """Order of the regimes by the first key; nearly equal ones by the next."""
+    k = len(keys[0])
+    ranks = []
+    for key in keys:
+        size = SAME * float(np.abs(key).max(initial=0.0))
+        line = np.argsort(key, kind="stable")
+        steps = np.concatenate([[0], np.cumsum(np.diff(key[line]) > size)])
+        rank = np.empty(k)
+        rank[line] = steps
+        ranks.append(rank)
+    return np.lexsort(ranks[::-1]).astype(np.intp)

@@ -1,0 +1,264 @@
+"""The record of a fit of regimes: the end point examined, and the table of optima."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstats.estimation.certificate import examine
+from rnnstats.estimation.convergence import Convergence, Optimum
+from rnnstats.estimation.optimize import Method, assess, maximize
+from rnnstats.estimation.trust_region import unit_scale
+from rnnstats.models.regimes import faces
+from rnnstats.models.regimes.climbing import GTOL, Climber, Run, agreement
+from rnnstats.models.regimes.ordering import matched, renumbered
+
+__all__ = ["Ending", "examined", "interrupted", "with_starts"]
+
+FloatArray = NDArray[np.float64]
+
+# Polished ends are one point when their log-likelihoods and regimes agree this well.
+SAME_LLF = 1e-4
+SAME_REGIMES = 0.999
+
+
+@dataclass(frozen=True, eq=False)
+class Ending:
+    """The point a fit ends with.
+
+    Attributes
+    ----------
+    run : Run
+    face : Face
+        On which it was examined.
+    hessian : ndarray, shape (k_psi, k_psi)
+        In the coordinates of that face.
+    convergence : Convergence
+        Its own record, without the other starts.
+    """
+
+    run: Run
+    face: faces.Face
+    hessian: FloatArray
+    convergence: Convergence
+
+
+def examined(climber: Climber, run: Run) -> Ending:
+    """Verify an end by an accurate Hessian, and climb on where that disagrees.
+
+    Parameters
+    ----------
+    climber : Climber
+    run : Run
+
+    Returns
+    -------
+    Ending
+    """
+    face = climber.face(run.theta, run.held)
+    if face.transform.k_psi == 0:
+        return _vertex(run, face)
+    scoring = climber.method == "scoring"
+    method = "auto" if climber.method == "em" else climber.method
+    psi = face.psi(run.theta)
+    outcome = assess(face, psi, hessian=face.hessian, gtol=GTOL)
+    if not outcome.convergence.converged:
+        outcome = maximize(
+            face,
+            psi,
+            information=face.information if scoring else None,
+            method=cast(Method, method),
+            maxiter=max(climber.maxiter - run.iterations, 1),
+            gtol=GTOL,
+        )
+    own = outcome.convergence
+    done = replace(
+        run,
+        theta=face.theta(outcome.psi),
+        llf=outcome.llf,
+        iterations=run.iterations + own.iterations,
+        evaluations=run.evaluations + own.evaluations,
+        converged=own.converged,
+        polished=True,
+    )
+    return Ending(done, face, outcome.hessian, own)
+
+
+def interrupted(climber: Climber, run: Run) -> Ending:
+    """The best point so far, looked at without a further climb.
+
+    Parameters
+    ----------
+    climber : Climber
+    run : Run
+
+    Returns
+    -------
+    Ending
+        Not converged; the curvature is that of the outer products of the scores.
+    """
+    face = climber.face(run.theta, run.held)
+    psi = face.psi(run.theta)
+    certificate = examine(psi, face(psi)[1], -face.information(psi))
+    message = f"interrupted after {run.iterations} iterations: best point so far"
+    found = Convergence(
+        converged=False,
+        message=message,
+        method=climber.method,
+        iterations=run.iterations,
+        evaluations=run.evaluations,
+        seconds=0.0,
+        max_scaled_score=certificate.max_scaled_score,
+        newton_decrement=certificate.newton_decrement,
+        hessian_positive=certificate.positive,
+        hessian_negative=certificate.negative,
+        hessian_zero=certificate.zero,
+        condition=certificate.condition,
+        boundary=(),
+        n_starts=1,
+        optima=(),
+    )
+    return Ending(replace(run, converged=False), face, certificate.hessian, found)
+
+
+def with_starts(
+    climber: Climber,
+    ending: Ending,
+    runs: Sequence[Run],
+    heads: Mapping[int, int],
+    named: Run,
+) -> Convergence:
+    """Add all starts to the record of the end point.
+
+    Parameters
+    ----------
+    climber : Climber
+    ending : Ending
+    runs : sequence of Run
+        One a start, in order.
+    heads : mapping of int to int
+        For each start the one it was seen to follow.
+    named : Run
+        The end point with its regimes in the order in which they are reported.
+
+    Returns
+    -------
+    Convergence
+        Regimes of the other ends are matched with those of the end point before distances are
+        taken.
+    """
+    best = ending.run
+    ends = [best if run.start == best.start else run for run in runs]
+    group = _groups(ends, best, heads)
+    optima = tuple(
+        Optimum(
+            start=run.start,
+            label=run.label,
+            start_llf=run.start_llf,
+            llf=run.llf,
+            same_as=group[run.start],
+            distance=_distance(climber, ending, run),
+            iterations=run.iterations,
+            evaluations=run.evaluations,
+            converged=run.converged,
+            message=_message(run, heads),
+            boundary=_boundary(climber, run, named),
+        )
+        for run in ends
+    )
+    return replace(
+        ending.convergence,
+        method=climber.method,
+        iterations=sum(run.iterations for run in ends),
+        evaluations=sum(run.evaluations for run in ends),
+        boundary=faces.border_words(climber.model, named.theta),
+        n_starts=len(ends),
+        optima=optima,
+    )
+
+
+def _vertex(run: Run, face: faces.Face) -> Ending:
+    """All probabilities at zero or one and nothing else to estimate: there is no slope."""
+    found = Convergence(
+        converged=True, message="converged", method="auto", iterations=run.iterations,
+        evaluations=run.evaluations, seconds=0.0, max_scaled_score=0.0, newton_decrement=0.0,
+        hessian_positive=0, hessian_negative=0, hessian_zero=0, condition=1.0,
+        boundary=(), n_starts=1, optima=(),
+    )  # fmt: skip
+    return Ending(replace(run, converged=True, polished=True), face, np.empty((0, 0)), found)
+
+
+def _groups(ends: Sequence[Run], best: Run, heads: Mapping[int, int]) -> list[int]:
+    """For each start the lowest one that ended at the same point; -1 where none can be said."""
+    leaders: list[Run] = []
+    leader: dict[int, int] = {}
+    for run in sorted(ends, key=lambda r: (r is not best, *r.rank, r.start)):
+        if not (run.polished or run is best):
+            continue
+        twin = next((c for c in leaders if _same(run, c)), run)
+        leader[run.start] = twin.start
+        if twin is run:
+            leaders.append(run)
+    of = [leader.get(heads.get(run.start, -1), leader.get(run.start, -1)) for run in ends]
+    return [of.index(one) if one >= 0 else -1 for one in of]
+
+
+def _same(run: Run, other: Run) -> bool:
+    if abs(run.llf - other.llf) > SAME_LLF:
+        return False
+    return agreement(run.states, other.states) >= SAME_REGIMES
+
+
+def _distance(climber: Climber, ending: Ending, run: Run) -> float:
+    """Distance from the end point in its own score metric, regimes matched; NaN without one."""
+    best = ending.run
+    if run.start == best.start:
+        return 0.0
+    if run.states.shape != best.states.shape or not len(ending.hessian):
+        return math.nan
+    face = ending.face
+    theta = renumbered(climber.model, run.theta, matched(run.states, best.states))
+    try:
+        here = face.psi(best.theta)
+        offset = face.psi(theta) - here
+    except ValueError:
+        return math.nan
+    if not np.isfinite(offset).all():
+        return math.nan
+    scale = unit_scale(ending.hessian, here)
+    values, vectors = np.linalg.eigh(-ending.hessian / np.multiply.outer(scale, scale))
+    along = vectors.T @ (offset * scale)
+    return math.sqrt(float(np.abs(values) @ (along * along)))
+
+
+def _boundary(climber: Climber, run: Run, named: Run) -> tuple[str, ...]:
+    """What sits at a border at the end of a climb, regimes named as those of the end point."""
+    if not run.polished:
+        return ()
+    model = climber.model
+    order = matched(run.states, named.states)
+    theta = renumbered(model, run.theta, order)
+    if theta is run.theta:
+        order = np.arange(model.k_regimes)
+    place = np.argsort(order)
+    sunk = tuple(
+        f"no spread of {model.endog.names[s.column]} in {model.regime_names[place[s.regime]]}"
+        for s in run.sunk
+    )
+    return faces.border_words(model, theta) + sunk
+
+
+def _message(run: Run, heads: Mapping[int, int]) -> str:
+    if run.polished:
+        return "converged" if run.converged else "no step gains any more"
+    if run.iterations == 0:
+        return "not reached before the interrupt"
+    head = heads.get(run.start, run.start)
+    if head != run.start:
+        return f"joined start {head}"
+    return "put aside: lower"

@@ -1,0 +1,1 @@
+"""Results of models with regimes."""

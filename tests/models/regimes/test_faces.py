@@ -1,0 +1,43 @@
+"""Maxima on the border of the parameter space."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rnnstats import MarkovRNN
+
+
+@pytest.mark.parametrize(
+    ("fixed", "boundary"),
+    [
+        (
+            {"p[h1->h1]": "p[h2->h2]", "p[h3->h3]": "p[h2->h2]"},
+            ("p[h2->h2] + p[h1->h2] = 1", "p[h2->h1] = 0", "p[h2->h2] + p[h3->h1] = 1"),
+        ),
+        (
+            {"p[h1->h1]": "p[h2->h2]"},
+            ("p[h2->h2] + p[h1->h2] = 1", "p[h2->h1] = 0", "p[h3->h2] = 0"),
+        ),
+    ],
+)
+def test_zeros_beside_probabilities_that_rows_share(
+    fixed: dict[str, float | str], boundary: tuple[str, ...]
+) -> None:
+    # regimes in a circle, far apart, with equal persistence: three steps never happen
+    rng, states = np.random.default_rng(3), [0]
+    for move in rng.random(199) < 0.2:
+        states.append((states[-1] + int(move)) % 3)
+    y = 9.0 * np.array(states) + rng.standard_normal(200)
+    res = MarkovRNN(y, k_regimes=3, switching="trend", fixed=fixed).fit(n_starts=2)
+    transition = res.model.system(res.params).transition
+    assert (transition[[0, 1, 2], [2, 0, 1]] == 0.0).all()
+    assert res.convergence.boundary == boundary
+    assert res.convergence.message == "converged"
+    # the regimes are seen: of the rows that leave each regime for the next, all have one rate
+    leaves = np.array([[np.sum((np.array(states[:-1]) == i) & (np.diff(states) != 0)),
+                        np.sum(np.array(states[:-1]) == i)] for i in range(3)])  # fmt: skip
+    tied = [0, 1, 2] if len(fixed) == 2 else [0, 1]
+    rate = leaves[tied, 0].sum() / leaves[tied, 1].sum()
+    # the stationary start adds a fraction of a step
+    assert transition[0, 1] == pytest.approx(rate, abs=1.0 / leaves[tied, 1].sum())
