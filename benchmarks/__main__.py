@@ -19,7 +19,11 @@ ONE_THREAD = {
     "JAX_PLATFORMS": "cpu",
     "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
 }
-BEGIN, END = "<!-- table -->", "<!-- end of table -->"
+# where each family's table stands in the page
+MARKS = {
+    "linear": ("<!-- table -->", "<!-- end of table -->"),
+    "markov": ("<!-- markov table -->", "<!-- end of markov table -->"),
+}
 
 
 def machine() -> str:
@@ -33,7 +37,7 @@ def machine() -> str:
     except (OSError, StopIteration):
         pass
     load = ", ".join(f"{x:.2f}" for x in os.getloadavg()) if hasattr(os, "getloadavg") else "?"
-    names = ("numpy", "scipy", "statsmodels", "dynamax")
+    names = ("numpy", "scipy", "statsmodels", "dynamax", "hmmlearn")
     found = [f"rnnstats {rnnstats.__version__}"]
     for name in names:
         try:
@@ -60,19 +64,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 where every requirement is reached, else 1.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("family", choices=["linear"], help="which models")
+    parser.add_argument("family", choices=sorted(MARKS), help="which models")
     parser.add_argument("--quick", action="store_true", help="short series, few repetitions")
     parser.add_argument("--out", type=Path, help="Markdown page whose table is to be replaced")
     options = parser.parse_args(arguments)
 
     os.environ.update(ONE_THREAD)
-    from benchmarks import linear
+    from benchmarks import linear, markov
     from benchmarks.table import as_text, verdict
 
     head = machine()
     print(head, flush=True)
     rows = []
-    for row in linear.rows(options.quick):
+    measured = {"linear": linear.rows, "markov": markov.rows}[options.family]
+    for row in measured(options.quick):
         rows.append(row)
         print(f"{row.part}: {row.what}: {row.value:.3g}", file=sys.stderr, flush=True)
     text = as_text(rows)
@@ -80,9 +85,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.out is not None:
         lines = head.splitlines()
         page = options.out.read_text(encoding="utf-8")
-        before, rest = page.split(BEGIN)
-        after = rest.split(END)[1]
-        block = "\n\n".join([BEGIN, "\n".join(lines), text, verdict(rows), END])
+        begin, end = MARKS[options.family]
+        before, rest = page.split(begin)
+        after = rest.split(end)[1]
+        block = "\n\n".join([begin, "\n".join(lines), text, verdict(rows), end])
         options.out.write_text(before + block + after, encoding="utf-8")
     return 0 if all(row.reached is not False for row in rows) else 1
 

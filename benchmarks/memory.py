@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-PROBE = """
+MEASURE = """
 import json, resource, sys
 import numpy as np
-from rnnstats import LinearRNN
+from rnnstats import LinearRNN, MarkovRNN
+from rnnstats.kernels import markov
 
 def peak():
     try:  # Linux: the peak since it was last reset
@@ -27,6 +28,8 @@ def reset():
         pass
 
 nobs, what = int(sys.argv[1]), sys.argv[2]
+"""
+LINEAR = """
 names = LinearRNN(np.random.default_rng(0).normal(size=(60, 3)), k_states=3, trend="n").param_names
 value = {"W_h": 0.5, "K": 0.2, "obs_cov": 1.0}
 params = np.array([
@@ -38,6 +41,24 @@ model = LinearRNN(np.random.default_rng(0).normal(size=(nobs, 3)), k_states=3, t
 reset()
 before = peak()
 getattr(model, what)(params)
+print(json.dumps(peak() - before))
+"""
+CHAIN = """
+def call(nobs):
+    rng, transition = np.random.default_rng(0), np.full((4, 4), 0.25)
+    if what == "kernel":
+        dense = rng.normal(size=(nobs, 4))
+        return lambda: markov.loglike(dense, transition, transition[0])
+    model = MarkovRNN(rng.normal(size=nobs), k_regimes=4)
+    value = {"p": 0.25, "V": 0.0, "obs_cov": 1.0}
+    params = [value[name.split("[")[0]] for name in model.param_names]
+    return lambda: model.loglike(params)
+
+call(60)()
+large = call(nobs)
+reset()
+before = peak()
+large()
 print(json.dumps(peak() - before))
 """
 
@@ -55,7 +76,27 @@ def extra_memory(nobs: int, what: str) -> float:
     float
         Growth of the process's peak resident memory during the call.
     """
+    return _measured(LINEAR, nobs, what)
+
+
+def extra_chain_memory(nobs: int, what: str) -> float:
+    """MiB that one log-likelihood of four regimes adds, of the kernel or the model.
+
+    Parameters
+    ----------
+    nobs : int
+    what : {"kernel", "model"}
+
+    Returns
+    -------
+    float
+        Growth of the process's peak resident memory during the call.
+    """
+    return _measured(CHAIN, nobs, what)
+
+
+def _measured(program: str, nobs: int, what: str) -> float:
     root = str(Path(__file__).resolve().parents[1])
-    command = [sys.executable, "-c", PROBE, str(nobs), what]
+    command = [sys.executable, "-c", MEASURE + program, str(nobs), what]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
     return float(json.loads(done.stdout))

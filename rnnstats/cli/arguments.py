@@ -10,11 +10,15 @@ from typing import Any, NoReturn
 
 from rnnstats import __version__
 
-__all__ = ["OUTPUT_FOLDER", "parser"]
+__all__ = ["EMISSIONS", "OUTPUT_FOLDER", "parser"]
 
 OUTPUT_FOLDER = "rnnstats-output"
 
 TRANSFORMS = ("none", "log", "diff", "logdiff")
+EMISSIONS = (
+    "gaussian", "gaussian-diagonal", "gaussian-spherical", "student-t", "poisson",
+    "negative-binomial", "bernoulli", "gamma",
+)  # fmt: skip
 
 _ABOUT = """\
 Recurrent models of time series, with statistical inference.
@@ -27,8 +31,9 @@ examples:
 """
 
 _FIT = """\
-Fit a linear recurrent network to columns of a CSV file by exact maximum likelihood, and print
-estimates, tests, forecasts and the filtered against the smoothed states.
+Fit a linear recurrent network, or one with regimes (a hidden Markov model), to columns of a CSV
+file by exact maximum likelihood, and print estimates, tests, forecasts and the filtered against
+the smoothed states.
 
 examples:
   one column, two states:
@@ -47,6 +52,11 @@ examples:
 
   year and quarter in two columns:
     rnnstats fit macrodata.csv --endog realgdp --index year,quarter --transform logdiff
+
+  two regimes with different means and variances; Hamilton's model of recessions:
+    rnnstats fit rates.csv --endog rate --index month --regimes 2
+    rnnstats fit hamilton --endog rgnp_growth --regimes 2 --order 4 --ar-form mean \
+        --switching trend
 
   a bundled series instead of a file:
     rnnstats fit nile --states 1
@@ -124,13 +134,15 @@ def parser() -> argparse.ArgumentParser:
     fit = commands.add_parser(
         "fit",
         help="fit a model to columns of a CSV file",
-        usage="rnnstats fit FILE [--endog A,B] [--index DATE] [--states N] [more options]",
+        usage="rnnstats fit FILE [--endog A,B] [--index DATE] [--states N | --regimes K] "
+        "[more options]",
         description=_FIT,
         formatter_class=raw,
         allow_abbrev=False,
     )
     _data_options(fit)
     _model_options(fit)
+    _regime_options(fit)
     _result_options(fit)
     commands.add_parser(
         "datasets",
@@ -231,6 +243,35 @@ def _model_options(fit: argparse.ArgumentParser) -> None:
         default=[],
         metavar="NAME=VALUE",
         help="hold a parameter at a number, or equal to another, as in 'K[h1,y]=0'; repeatable",
+    )
+
+
+def _regime_options(fit: argparse.ArgumentParser) -> None:
+    model = fit.add_argument_group("model with regimes")
+    model.add_argument(
+        "--regimes", type=_positive, metavar="K", help="number of regimes: fit a MarkovRNN"
+    )
+    model.add_argument(
+        "--emission",
+        choices=EMISSIONS,
+        help="distribution of the columns in each regime (default: gaussian)",
+    )
+    model.add_argument("--order", type=_count, metavar="P", help="lags of the columns (default: 0)")
+    model.add_argument(
+        "--ar-form",
+        choices=("intercept", "mean"),
+        help="lags of the values, or of deviations from the means of the regimes",
+    )
+    model.add_argument(
+        "--switching",
+        type=_names,
+        metavar="A,B",
+        help="what differs between regimes: trend,exog,ar,variance (default: all)",
+    )
+    model.add_argument(
+        "--start",
+        choices=("stationary", "free", "uniform"),
+        help="probabilities of the regimes in the first row (default: stationary)",
     )
 
 

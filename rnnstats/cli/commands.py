@@ -15,11 +15,22 @@ from rnnstats.cli.reading import Sample, read_sample
 from rnnstats.errors import DataError, SpecificationError
 
 if TYPE_CHECKING:
+    from rnnstats.models.linear import LinearRNN
+    from rnnstats.models.markov import MarkovRNN
     from rnnstats.results.linear import LinearResults
+    from rnnstats.results.markov import MarkovResults
 
 __all__ = ["demo", "fit", "list_datasets"]
 
 HORIZON = 8
+REGIME_OPTIONS = ("emission", "order", "ar_form", "switching", "start")
+# with the values they have when they are not given
+LINEAR_OPTIONS: dict[tuple[str, ...], object] = {
+    ("states", "kronecker", "obs_noise", "pairs", "structure"): None,
+    ("form",): "innovations",
+    ("exog_enters",): "state",
+    ("initial",): "stationary",
+}
 
 
 def demo(options: Namespace) -> None:
@@ -58,15 +69,35 @@ def fit(options: Namespace) -> None:
     DataError, SpecificationError
         For mistakes in the file or the options.
     """
-    from rnnstats.models.linear import LinearRNN
-
     folder = None if options.out is None else prepare(options.out)
     with working("rnnstats fit: reading"):
         sample = read_sample(options)
     if sample.exog is None and options.exog_enters != "state":
         raise SpecificationError("--exog-enters needs --exog, the columns of inputs.")
     steps = _steps(options, sample)
-    model = LinearRNN(
+    model = _linear(options, sample) if options.regimes is None else _markov(options, sample)
+    # before the fit, which may take long: are the inputs of the forecast periods all there?
+    inputs = _inputs(sample, model.endog.future_index(steps))
+    results: LinearResults | MarkovResults = model.fit(
+        n_starts=options.n_starts,
+        maxiter=options.maxiter,
+        cov_type=options.cov_type,
+        cov_kwds=None if options.maxlags is None else {"maxlags": options.maxlags},
+        rng=options.seed,
+        progress=True,
+    )
+    forecast = None
+    if steps:
+        forecast = results.get_forecast(steps, inputs, options.uncertainty)
+    report("rnnstats fit", sample, results, forecast, folder)
+
+
+def _linear(options: Namespace, sample: Sample) -> LinearRNN:
+    """Return the linear model."""
+    from rnnstats.models.linear import LinearRNN
+
+    _refuse(options, REGIME_OPTIONS, None, "--regimes K")
+    return LinearRNN(
         sample.endog,
         sample.exog,
         k_states=options.states,
@@ -79,20 +110,33 @@ def fit(options: Namespace) -> None:
         fixed=dict(options.fixed) or None,
         structure=options.structure if options.pairs is None else {"pairs": options.pairs},
     )
-    # before the fit, which may take long: are the inputs of the forecast periods all there?
-    inputs = _inputs(sample, model.endog.future_index(steps))
-    results: LinearResults = model.fit(
-        n_starts=options.n_starts,
-        maxiter=options.maxiter,
-        cov_type=options.cov_type,
-        cov_kwds=None if options.maxlags is None else {"maxlags": options.maxlags},
-        rng=options.seed,
-        progress=True,
+
+
+def _markov(options: Namespace, sample: Sample) -> MarkovRNN:
+    """Return the model with regimes."""
+    from rnnstats.models.markov import MarkovRNN
+
+    for names, default in LINEAR_OPTIONS.items():
+        _refuse(options, names, default, "a model without --regimes")
+    given = {name: getattr(options, name) for name in REGIME_OPTIONS}
+    if options.switching is not None:
+        given["switching"] = tuple(options.switching)
+    return MarkovRNN(
+        sample.endog,
+        sample.exog,
+        k_regimes=options.regimes,
+        trend=options.trend,
+        fixed=dict(options.fixed) or None,
+        **{name: value for name, value in given.items() if value is not None},
     )
-    forecast = None
-    if steps:
-        forecast = results.get_forecast(steps, inputs, options.uncertainty)
-    report("rnnstats fit", sample, results, forecast, folder)
+
+
+def _refuse(options: Namespace, names: tuple[str, ...], default: object, needed: str) -> None:
+    """Refuse options that belong to the other kind of model."""
+    for name in names:
+        if getattr(options, name) != default:
+            option = f"--{name.replace('_', '-')}"
+            raise SpecificationError(f"{option} needs {needed}.")
 
 
 def _steps(options: Namespace, sample: Sample) -> int:
@@ -140,6 +184,6 @@ def list_datasets() -> None:
     for name, row in table.iterrows():
         columns = f", {row['columns']} columns" if row["columns"] > 1 else ""
         missing = f", {row['missing']} missing" if row["missing"] else ""
-        print(f"{name:<12}{row['title']}")
-        print(f"{'':<12}{row['rows']} rows{columns}{missing}; {row['units']}; {row['source']}")
+        print(f"{name:<14}{row['title']}")
+        print(f"{'':<14}{row['rows']} rows{columns}{missing}; {row['units']}; {row['source']}")
     print("\nfit one of them: rnnstats fit nile --states 1")

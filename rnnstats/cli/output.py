@@ -22,6 +22,7 @@ from rnnstats.errors import SpecificationError
 if TYPE_CHECKING:
     from rnnstats.results.forecasting.prediction import Prediction
     from rnnstats.results.linear import LinearResults
+    from rnnstats.results.markov import MarkovResults
 
 __all__ = ["prepare", "report", "working"]
 
@@ -87,7 +88,7 @@ def prepare(folder: str) -> Path:
 def report(
     name: str,
     sample: Sample,
-    results: LinearResults,
+    results: LinearResults | MarkovResults,
     forecast: Prediction | None,
     folder: Path | None,
 ) -> None:
@@ -146,7 +147,7 @@ def _data_lines(sample: Sample) -> str:
     return "\n".join([*lines, *(f"      {note}" for note in sample.notes)])
 
 
-def _optima_lines(results: LinearResults) -> str:
+def _optima_lines(results: LinearResults | MarkovResults) -> str:
     """Say which optima the starts found."""
     starts = results.starts
     if not len(starts):
@@ -159,7 +160,9 @@ def _optima_lines(results: LinearResults) -> str:
     return f"Optima (log-likelihood, number of starts that ended there): {listed}{more}."
 
 
-def _forecast_lines(sample: Sample, results: LinearResults, forecast: Prediction | None) -> str:
+def _forecast_lines(
+    sample: Sample, results: LinearResults | MarkovResults, forecast: Prediction | None
+) -> str:
     if forecast is None:
         if sample.exog is not None and sample.future is None:
             return "Forecasts: none; they need the inputs of later periods (--exog-future FILE.csv)"
@@ -181,19 +184,15 @@ def _decimals(errors: pd.Series) -> int:
 
 
 def _write_tables(
-    folder: Path, results: LinearResults, forecast: Prediction | None, texts: dict[str, str]
+    folder: Path,
+    results: LinearResults | MarkovResults,
+    forecast: Prediction | None,
+    texts: dict[str, str],
 ) -> list[str]:
+    from rnnstats.results.markov import MarkovResults
+
     frame = results.filter_vs_smoother().frame
     endog = results.model.endog
-    columns = ["filtered_mean", "filtered_sd", "smoothed_mean", "smoothed_sd"]
-    state_names = list(results.model.state_names)
-    states = pd.DataFrame(
-        {
-            f"{state}_{kind}": frame[kind].xs(state, level=1)
-            for state in state_names
-            for kind in columns
-        }
-    )
     ends = results.conf_int()
     tables: dict[str, pd.DataFrame] = {
         "params.csv": pd.DataFrame(
@@ -207,10 +206,12 @@ def _write_tables(
             }
         ).rename_axis("parameter"),
         "predictions.csv": _predictions(results),
-        "states.csv": states,
+        "states.csv": _states(results, frame),
         "filter_vs_smoother.csv": frame,
         "starts.csv": results.starts,
     }
+    if isinstance(results, MarkovResults):
+        tables["transition.csv"] = results.transition_table()
     if forecast is not None:
         tables["forecast.csv"] = _forecast_table(forecast, endog.names, str(endog.index.name))
     for file, text in texts.items():
@@ -220,6 +221,25 @@ def _write_tables(
     return [*texts, *tables]
 
 
+def _states(results: LinearResults | MarkovResults, frame: pd.DataFrame) -> pd.DataFrame:
+    """Put together what is known of each state, or regime, before and after later rows."""
+    from rnnstats.results.markov import MarkovResults
+
+    names = list(results.model.state_names)
+    if isinstance(results, MarkovResults):
+        kinds = {
+            "predicted": results.predicted_marginal_probabilities,
+            "filtered": results.filtered_marginal_probabilities,
+            "smoothed": results.smoothed_marginal_probabilities,
+        }
+        parts = {f"{name}_{kind}": table[name] for name in names for kind, table in kinds.items()}
+        return pd.DataFrame({**parts, "viterbi": results.viterbi()})
+    columns = ["filtered_mean", "filtered_sd", "smoothed_mean", "smoothed_sd"]
+    return pd.DataFrame(
+        {f"{name}_{kind}": frame[kind].xs(name, level=1) for name in names for kind in columns}
+    )
+
+
 def _forecast_table(forecast: Prediction, names: tuple[str, ...], row: str) -> pd.DataFrame:
     """Put the forecasts of all series below each other."""
     parts = [forecast.summary_frame(number) for number in range(len(names))]
@@ -227,7 +247,7 @@ def _forecast_table(forecast: Prediction, names: tuple[str, ...], row: str) -> p
     return table.set_axis(["mean", "std_err", "lower_95", "upper_95"], axis=1)
 
 
-def _predictions(results: LinearResults) -> pd.DataFrame:
+def _predictions(results: LinearResults | MarkovResults) -> pd.DataFrame:
     """Put together what was observed and what the rows before it said."""
     endog = results.model.endog
     observed = pd.DataFrame(endog.values, index=endog.index, columns=list(endog.names))
@@ -245,7 +265,10 @@ def _predictions(results: LinearResults) -> pd.DataFrame:
 
 
 def _draw(
-    folder: Path, sample: Sample, results: LinearResults, forecast: Prediction | None
+    folder: Path,
+    sample: Sample,
+    results: LinearResults | MarkovResults,
+    forecast: Prediction | None,
 ) -> list[str]:
     """Draw into figures of our own, so that no matplotlib setting is touched."""
     from matplotlib.figure import Figure
@@ -255,7 +278,7 @@ def _draw(
     def new(width: float, height: float) -> Figure:
         return Figure(figsize=(width, height), layout="constrained")
 
-    k_endog, k_states = results.model.k_endog, results.model.k_states
+    k_endog, k_states = results.model.k_endog, len(results.model.state_names)
     figures: dict[str, Figure] = {}
     if forecast is not None:
         shown = max(40, 5 * len(forecast.row_labels))

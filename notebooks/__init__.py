@@ -1,0 +1,1 @@
+"""Notebooks, one a capability, and what runs them."""
