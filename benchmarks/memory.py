@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+import rnnstats
 
 MEASURE = """
 import json, resource, sys
@@ -96,7 +100,15 @@ def extra_chain_memory(nobs: int, what: str) -> float:
 
 
 def _measured(program: str, nobs: int, what: str) -> float:
-    root = str(Path(__file__).resolve().parents[1])
+    # the copy of the package that runs here, not one that happens to lie in the working folder
+    home = str(Path(rnnstats.__file__).resolve().parents[1])
     command = [sys.executable, "-c", MEASURE + program, str(nobs), what]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tempfile.gettempdir(),
+        env={**os.environ, "PYTHONPATH": home},
+    )
     return float(json.loads(done.stdout))
