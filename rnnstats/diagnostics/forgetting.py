@@ -22,6 +22,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstats.kernels.chains import moved
+
 __all__ = [
     "Forgetting",
     "batch_means",
@@ -30,7 +32,6 @@ __all__ = [
     "filter_distances",
     "lyapunov_gaps",
     "mixing_time",
-    "moved",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -48,31 +49,6 @@ class Forgetting(NamedTuple):
 
     mean: float
     error: float
-
-
-def moved(belief: FloatArray, transition: FloatArray, lags: int = 0) -> FloatArray:
-    """Beliefs one step on: ``belief @ P``, for states that hold earlier regimes, too.
-
-    Parameters
-    ----------
-    belief : ndarray, shape (..., K ** (lags + 1))
-        States count (h_t, ..., h_{t-lags}), h_t the most significant digit.
-    transition : ndarray, shape (K, K) or (..., K, K) that fits
-    lags : int
-
-    Returns
-    -------
-    ndarray, shape (..., K ** (lags + 1))
-    """
-    if not lags:
-        found: FloatArray = (belief[..., None, :] @ transition)[..., 0, :]
-        return found
-    k = transition.shape[-1]
-    lead = belief.shape[:-1]
-    kept = belief.reshape(*lead, k, k ** (lags - 1), k).sum(axis=-1)
-    ahead = np.swapaxes(transition, -1, -2)[..., :, :, None] * kept[..., None, :, :]
-    wide: FloatArray = ahead.reshape(*lead, k ** (lags + 1))
-    return wide
 
 
 def mixing_time(matrix: FloatArray, law: FloatArray, share: float = 0.25) -> float:
@@ -179,7 +155,8 @@ def filter_distances(
         First row of each sequence, and n.
     steps : int
     lags : int
-        As for `moved`; S = K ** (lags + 1). Distances are those of the present regime.
+        Regimes before the present one that a state holds; S = K ** (lags + 1). Distances are
+        those of the present regime.
 
     Returns
     -------
@@ -259,7 +236,7 @@ def lyapunov_gaps(
     offsets : ndarray of int
         First row of each sequence, and n.
     lags : int
-        As for `moved`.
+        Regimes before the present one that a state holds.
 
     Returns
     -------

@@ -460,5 +460,5 @@ class ContinuedModel:
         """
         raise SpecificationError(
             "extend: results on later rows only keep their parameters; got a refit. "
-            "Use append(..., refit=True), which estimates on all rows."
+            "Use append(..., refit=True) of the results on all rows."
         )

@@ -22,27 +22,33 @@ from rnnstats.results.inference.hypotheses import Hypotheses
 from rnnstats.results.inference.methods import Inference
 from rnnstats.results.inference.resampling import Resampling, refitter_of
 from rnnstats.results.protocol import FloatArray
-from rnnstats.results.regimes.comparison import RegimeComparison
-from rnnstats.results.regimes.continuation import RegimeContinuation
-from rnnstats.results.regimes.derivatives import RegimeDerivatives
-from rnnstats.results.regimes.forecasts import RegimeForecasts
-from rnnstats.results.regimes.identification import RegimeIdentified
-from rnnstats.results.regimes.laws import EmissionMixture
-from rnnstats.results.regimes.memory import RegimeMemory
-from rnnstats.results.regimes.nesting import nested_regimes
+from rnnstats.results.regimes.forecasting.forecasts import RegimeForecasts
+from rnnstats.results.regimes.forecasting.laws import EmissionMixture
+from rnnstats.results.regimes.forecasting.responses import RegimeResponses
+from rnnstats.results.regimes.forecasting.scenarios import RegimeScenarios
+from rnnstats.results.regimes.inference.derivatives import RegimeDerivatives
+from rnnstats.results.regimes.inference.identification import RegimeIdentified
+from rnnstats.results.regimes.inference.nesting import nested_regimes
+from rnnstats.results.regimes.inference.refitting import RegimeRefitter, RegimeSampler
 from rnnstats.results.regimes.networks import RegimeNetworks
-from rnnstats.results.regimes.news import RegimeNews
 from rnnstats.results.regimes.outputs import column_levels, expanded_names
-from rnnstats.results.regimes.probabilities import RegimeProbabilities, conditioned_rows
 from rnnstats.results.regimes.protocol import RegimeModel, RegimeSystem
-from rnnstats.results.regimes.refitting import RegimeRefitter, RegimeSampler
 from rnnstats.results.regimes.residuals import expanded_values, normal_scores, one_step
-from rnnstats.results.regimes.responses import RegimeResponses
-from rnnstats.results.regimes.scenarios import RegimeScenarios
-from rnnstats.results.regimes.summary import emission_words, shortened, switching_words
-from rnnstats.results.regimes.transition import RegimeTransitions
-from rnnstats.results.regimes.turning_points import RegimeDating
+from rnnstats.results.regimes.revisions.continuation import RegimeContinuation
+from rnnstats.results.regimes.revisions.news import RegimeNews
+from rnnstats.results.regimes.states.comparison import RegimeComparison
+from rnnstats.results.regimes.states.memory import RegimeMemory
+from rnnstats.results.regimes.states.probabilities import RegimeProbabilities, conditioned_rows
+from rnnstats.results.regimes.states.transition import RegimeTransitions
+from rnnstats.results.regimes.states.turning_points import RegimeDating
+from rnnstats.results.regimes.summary import (
+    MEAN_DURATION,
+    emission_words,
+    shortened,
+    switching_words,
+)
 from rnnstats.results.residuals import OneStep, ResidualTests
+from rnnstats.results.tables import wrapped
 
 __all__ = ["MarkovResults"]
 
@@ -307,13 +313,16 @@ class MarkovResults(
         statsmodels.iolib.summary.Summary
             Data, criteria, coefficients, tests of `quantile_residuals`; the regimes with their
             long-run shares, expected durations and expected numbers of rows; below them a
-            convergence line and an identification line.
+            convergence line and an identification line. With inputs of the transitions durations
+            are averages over rows, see `duration_table`.
         """
         found = super().summary(alpha)
         if self.model.k_regimes > 1:
             driven = self.model.exog_transition is not None
             title = "Regimes, average over rows" if driven else "Regimes"
             found.tables.extend(_compat.build_table(self._regime_table(), title=title).tables)
+            if driven:
+                found.extra_txt = "\n".join([found.extra_txt, *wrapped(MEAN_DURATION)])
         return found
 
     def _regime_table(self) -> pd.DataFrame:

@@ -299,6 +299,8 @@ def _top_left(results: Summarized) -> list[tuple[str, str]]:
 
 
 def _label(label: Any) -> str:
+    if isinstance(label, tuple):  # sequence and time
+        return ", ".join(_label(part) for part in label)
     return f"{label:%m-%d-%Y}" if isinstance(label, pd.Timestamp) else str(label)
 
 

@@ -62,6 +62,19 @@ class _Builder:
 class OrderSelection:
     """What `select_order` found.
 
+    Parameters
+    ----------
+    fitted : sequence of Fitted
+        One a structure.
+    windows : HankelAnalysis
+        Windows behind singular values and rank tests.
+    criterion : str
+        The criterion that `order` and `best` go by.
+    alpha : float
+        Level of the rank tests.
+    interrupted : bool
+        Whether the search was stopped.
+
     Attributes
     ----------
     table : DataFrame

@@ -29,8 +29,8 @@ from rnnstats._checks import warn
 from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
 from rnnstats.estimation.bootstrap import streams
 from rnnstats.estimation.progress import Counter
-from rnnstats.results.regimes.refitting import moved
-from rnnstats.results.regimes.simulate import resampled
+from rnnstats.results.regimes.forecasting.simulation import resampled
+from rnnstats.results.regimes.inference.refitting import moved
 from rnnstats.selection.regime_fits import FittedRegimes, fit_one, lifted
 
 if TYPE_CHECKING:

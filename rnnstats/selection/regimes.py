@@ -44,6 +44,19 @@ DEFAULT_SEED = 20240913
 class RegimeSelection:
     """What `select_regimes` found.
 
+    Parameters
+    ----------
+    fitted : sequence of FittedRegimes
+        One a number of regimes.
+    criterion : str
+        The criterion that `k_regimes` and `best` go by.
+    alpha : float
+        Level of the tests.
+    search : mapping
+        Settings of the bootstrap.
+    interrupted : bool
+        Whether the search was stopped.
+
     Attributes
     ----------
     table : DataFrame
@@ -77,7 +90,8 @@ class RegimeSelection:
 
     def __repr__(self) -> str:
         """Say what was chosen."""
-        return f"<RegimeSelection: {self.k_regimes} regimes by {self.criterion}>"
+        plural = "" if self.k_regimes == 1 else "s"
+        return f"<RegimeSelection: {self.k_regimes} regime{plural} by {self.criterion}>"
 
     def _chosen(self, criterion: str) -> int:
         place = int(np.argmin(self.table[criterion].to_numpy()))

@@ -17,7 +17,7 @@ from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.formulas import read_equations
 from rnnstats.results.protocol import FittedModel, FloatArray, free_directions
 
-__all__ = ["Functions", "delta_table", "read_functions"]
+__all__ = ["Functions", "delta_errors", "delta_table", "read_functions"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -166,6 +166,26 @@ def _lengths(ties: FloatArray, bse: FloatArray) -> FloatArray:
     return np.where(np.isfinite(found), found, np.nan)
 
 
+def delta_errors(slopes: FloatArray, estimate: CovarianceEstimate) -> FloatArray:
+    """Delta-method standard errors of functions of the parameters.
+
+    Parameters
+    ----------
+    slopes : ndarray of shape (q, K)
+        Derivatives by all parameters.
+    estimate : CovarianceEstimate
+
+    Returns
+    -------
+    ndarray of shape (q,)
+        NaN where derivatives are not finite, a function is not estimable, or does not depend on a
+        free parameter.
+    """
+    usable = np.asarray(np.isfinite(slopes).all(axis=1))
+    variances = np.diagonal(estimate.of(np.where(usable[:, None], slopes, 0.0)))
+    return np.sqrt(np.where(usable & (variances > 0.0), variances, np.nan))
+
+
 def delta_table(found: Functions, estimate: CovarianceEstimate, alpha: float) -> pd.DataFrame:
     """Table of functions with delta-method standard errors.
 
@@ -183,8 +203,7 @@ def delta_table(found: Functions, estimate: CovarianceEstimate, alpha: float) ->
         function is not estimable or does not depend on a free parameter.
     """
     width = check_alpha(alpha, "delta_method")
-    variances = np.diagonal(estimate.of(found.slopes))
-    errors = np.sqrt(np.where(variances > 0.0, variances, np.nan))
+    errors = delta_errors(found.slopes, estimate)
     z = found.value / errors
     return pd.DataFrame(
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,11 +11,58 @@ from numpy.typing import NDArray
 from rnnstats.data import Exog
 from rnnstats.equivalence.readouts import Readout
 from rnnstats.results.protocol import FittedModel, FloatArray
-from rnnstats.results.regimes.laws import ResponseLike
 
-__all__ = ["CompositeStates", "RegimeModel", "RegimeResponse", "RegimeSystem"]
+__all__ = [
+    "BoundEmission",
+    "CompositeStates",
+    "Emission",
+    "IntArray",
+    "RegimeLikelihood",
+    "RegimeModel",
+    "RegimeResponse",
+    "RegimeSystem",
+    "ResponseLike",
+    "TransitionLaw",
+]
 
 IntArray = NDArray[np.intp]
+
+
+class ResponseLike(Protocol):
+    """Distribution of one block of columns in each row, given each regime (n rows, S regimes)."""
+
+    @property
+    def discrete(self) -> bool:
+        """Whether values are whole numbers or categories."""
+
+    @property
+    def normal(self) -> bool:
+        """Whether the columns are jointly normal given the regime."""
+
+    @property
+    def columns(self) -> tuple[int, ...]:
+        """Columns of the data, d of them."""
+
+    @property
+    def levels(self) -> tuple[str, ...] | None:
+        """Categories, None where the values are numbers."""
+
+    # Mean (n, S, d) and covariance (n, S, d, d) given the regime.
+    def mean(self) -> FloatArray: ...
+    def cov(self) -> FloatArray: ...
+
+    # P(Y <= value) and P(Y < value) of one of the d columns, numbered from 0, (n, S).
+    def cdf(self, values: FloatArray, column: int) -> FloatArray: ...
+    def cdf_below(self, values: FloatArray, column: int) -> FloatArray: ...
+
+    # Log density of rows (n, d), (n, S); missing elements are left out.
+    def log_density(self, y: FloatArray) -> FloatArray: ...
+
+    # Probabilities of the categories, (n, S, levels).
+    def pmf(self) -> FloatArray: ...
+
+    # The same at some of the rows, which may repeat.
+    def rows(self, index: IntArray) -> ResponseLike: ...
 
 
 class RegimeResponse(ResponseLike, Protocol):
@@ -140,6 +188,12 @@ class RegimeLikelihood(Protocol):
     def transitions(self) -> TransitionLaw:
         """Law of the steps between regimes."""
 
+    def expectation(self, theta: FloatArray) -> Any:
+        """Smoothed probabilities of the chain's states, ``weights``, shape (rows, S)."""
+
+    def block_weights(self, weights: FloatArray) -> FloatArray:
+        """Weights of the chain's states on all rows of the data, zero in rows left out."""
+
 
 class RegimeModel(FittedModel, Protocol):
     """A model with regimes, as results use it."""
@@ -181,6 +235,10 @@ class RegimeModel(FittedModel, Protocol):
         """Distributions of the outputs given the regime."""
 
     @property
+    def levels(self) -> Mapping[str, tuple[Any, ...]] | None:
+        """Categories of each categorical output."""
+
+    @property
     def likelihood(self) -> RegimeLikelihood:
         """The arithmetic."""
 
@@ -195,6 +253,9 @@ class RegimeModel(FittedModel, Protocol):
 
     # Directions in which estimates vary, (K_params, f).
     def free_directions(self, params: FloatArray) -> FloatArray: ...
+
+    # Directions along which the likelihood has reached its limit at infinity, (K_params, m).
+    def flat_directions(self, params: FloatArray) -> FloatArray: ...
 
     # The same point with the regimes in another order.
     def reordered(self, params: FloatArray, permutation: IntArray) -> FloatArray: ...

@@ -10,7 +10,7 @@ from scipy import special
 
 from rnnstats.results.forecasting.prediction import standardize
 from rnnstats.results.protocol import FloatArray
-from rnnstats.results.regimes.laws import EmissionMixture
+from rnnstats.results.regimes.forecasting.laws import EmissionMixture
 from rnnstats.results.regimes.protocol import RegimeResponse
 from rnnstats.results.residuals import OneStep
 

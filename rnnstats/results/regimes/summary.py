@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["emission_words", "shortened", "switching_words"]
+__all__ = ["MEAN_DURATION", "emission_words", "shortened", "switching_words"]
 
+# Below the table of regimes where transitions depend on inputs.
+MEAN_DURATION = (
+    "Durations are means over rows of 1 / (1 - p), p the probability of staying in that row; a few "
+    "rows where p is nearly 1 can dominate them. duration_table(exog_transition=...) has those at "
+    "given inputs."
+)
 # Width of the head's left column.
 WIDTH = 34
 # Groups of parameters that `switching="variance"` is about.

@@ -10,7 +10,7 @@ import pytest
 from results.regimes.markov_cases import at, case
 
 from rnnstats import datasets
-from rnnstats.errors import SpecificationError
+from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.differences import hessian_from_score
 from rnnstats.models.linear import LinearRNN
 from rnnstats.models.markov import MarkovRNN
@@ -57,6 +57,15 @@ def test_covariances_are_what_they_say(res):
     assert res.with_cov("none").bse.isna().all()
 
 
+def test_fewer_clusters_than_parameters_are_told(res):
+    few = res.with_cov("cluster", {"groups": np.arange(107) // 36})
+    with pytest.warns(ConvergenceWarning, match="3 clusters give a matrix of rank <= 3 .* 4 free"):
+        values = np.linalg.eigvalsh(few.covariance.cov)
+    assert (values > 1e-9 * values[-1]).sum() <= 3
+    assert "rank <= 3" in " ".join(str(few.summary()).split())
+    res.with_cov("cluster", {"groups": np.arange(107) // 22}).bse  # five clusters: not a word
+
+
 @pytest.mark.parametrize("kind", ["approx", "robust_approx"])
 def test_kinds_without_expected_information_are_refused(res, kind):
     words = "no expected information in closed form"
@@ -95,7 +104,10 @@ def test_summary_names_the_structure(res):
     assert "gaussian (rt), bernoulli (cor" in text
     text = str(case("lagged").with_cov("opg").summary())
     assert "1, intercept form" in text
-    assert "Transitions:" in str(case("driven").with_cov("opg").summary())
+    driven = " ".join(str(case("driven").with_cov("opg").summary()).split())
+    assert "Transitions:" in driven
+    assert "Durations are means over rows of 1 / (1 - p)" in driven
+    assert "Durations are means" not in text
 
 
 def test_names_without_sense_explain_themselves(res):

@@ -9,7 +9,7 @@ from results.regimes.markov_cases import at, case
 from scipy import stats
 
 from rnnstats.models.markov import MarkovRNN
-from rnnstats.results.regimes.refitting import RegimeSampler, moved
+from rnnstats.results.regimes.inference.refitting import RegimeSampler, moved
 from rnnstats.results.regimes.residuals import expanded_values
 
 

@@ -1,0 +1,1 @@
+"""Predictive laws: forecasts, conditions, responses and drawn samples."""

@@ -1,0 +1,1 @@
+"""Derivatives, identification, nesting and refits of models with regimes."""

@@ -1,0 +1,1 @@
+"""Other and later data: results moved to them, and why estimates change."""

@@ -1,0 +1,1 @@
+"""The regimes themselves: probabilities, dates, transitions, and what filter and smoother say."""
