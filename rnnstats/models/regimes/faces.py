@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstats.models.regimes.infinity import runaways
 from rnnstats.parameters.transforms import Block, Transform
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ class Face:
         """Log-likelihood and gradient in the coordinates; -inf below a floor."""
         theta = self.theta(psi)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            value, gradient = self.model._value_and_gradient(theta)
+            value, gradient = self.model.likelihood.value_and_gradient(theta)
         if value == -math.inf or not self.allowed(theta):
             return -math.inf, psi
         return value, self.transform.pull(psi, self.model.layout.pull(gradient))
@@ -126,7 +127,7 @@ class Face:
     def information(self, psi: FloatArray) -> FloatArray:
         """Outer products of the scores of the rows, in the coordinates."""
         chain = self.model.layout.expansion @ self.transform.jacobian(psi)
-        info: FloatArray = chain.T @ self.model._information(self.theta(psi)) @ chain
+        info: FloatArray = chain.T @ self.model.information(self.theta(psi)) @ chain
         return info
 
 
@@ -162,7 +163,7 @@ def pinned(
     floor = llf - LOSS * (1.0 + abs(llf))
     while chosen:
         moved = _on_border(model, free, chosen)
-        value, gradient = model._value_and_gradient(model.layout.expand(moved))
+        value, gradient = model.likelihood.value_and_gradient(model.layout.expand(moved))
         if value == -math.inf:  # some of it cannot be: one by one
             if len(chosen) == 1:
                 return theta
@@ -198,7 +199,7 @@ def released(model: MarkovRNN, theta: FloatArray, wrong: set[tuple[int, int]]) -
     for at, block in enumerate(model.transform.blocks):
         for entry in _zeros(model, block, free):
             if slopes is None:
-                slopes = model.layout.pull(model._value_and_gradient(theta)[1])
+                slopes = model.layout.pull(model.likelihood.value_and_gradient(theta)[1])
             candidate = _Candidate(at, entry)
             if _multiplier(model, free, slopes, candidate) > _slack(model, slopes):
                 wrong.add((at, entry))
@@ -207,7 +208,7 @@ def released(model: MarkovRNN, theta: FloatArray, wrong: set[tuple[int, int]]) -
 
 
 def border_words(model: MarkovRNN, theta: FloatArray) -> tuple[str, ...]:
-    """What sits on a border, in words.
+    """What sits on a border or runs to infinity, in words.
 
     Parameters
     ----------
@@ -228,7 +229,7 @@ def border_words(model: MarkovRNN, theta: FloatArray) -> tuple[str, ...]:
             else:
                 inside = [names[i] for i in (*block.shared, *block.indices) if free[i] > 0.0]
                 words.append(f"{' + '.join(inside)} = {block.mass:g}")
-    return tuple(words)
+    return (*words, *runaways(model, theta).words)
 
 
 def _holding(transform: Transform, free: FloatArray, held: tuple[int, ...]) -> Transform:
@@ -309,7 +310,7 @@ def _on_border(model: MarkovRNN, free: FloatArray, chosen: list[_Candidate]) -> 
 
 
 def _slack(model: MarkovRNN, slopes: FloatArray) -> float:
-    """Largest multiplier that counts as zero, by the slopes of probabilities: they have no units."""
+    """Largest multiplier that counts as zero, by slopes of probabilities, which have no units."""
     simplexes = [block.indices for block in model.transform.blocks if block.kind == "simplex"]
     places = [place for indices in simplexes for place in indices]
     return SLACK * max(1.0, float(np.abs(slopes[places]).max(initial=0.0)))

@@ -14,6 +14,7 @@ from rnnstats._index import label
 from rnnstats.data import Endog, Exog
 from rnnstats.models._fitting import natural_vector
 from rnnstats.models.regimes import assembly, probabilities, simulation, specification
+from rnnstats.models.regimes.infinity import runaways
 from rnnstats.models.regimes.likelihood import MarkovLikelihood
 from rnnstats.models.regimes.names import regime_names
 from rnnstats.models.regimes.probabilities import FilteredRegimes, SmoothedRegimes
@@ -225,11 +226,33 @@ class RegimeMethods(ABC):
         ndarray, shape (K, f)
             Those that restrictions leave, less those that leave a border on which `params` lie:
             probabilities of exactly zero (implied ones, too) and other numbers at the end of their
-            domain. A parameter without a direction has no standard error.
+            domain; less parameters that have run to infinity by themselves (degrees of freedom of
+            a normal law, log odds of a certainty). A parameter without a direction has no standard
+            error.
         """
         theta = self._natural(params)
-        held = self.transform.holding(self.layout.reduce(theta))
-        out: FloatArray = self.layout.expansion @ held.directions()
+        directions = self.transform.holding(self.layout.reduce(theta)).directions()
+        alone = list(runaways(self._model, theta).alone)
+        directions = directions[:, ~directions[alone].any(axis=0)]
+        out: FloatArray = self.layout.expansion @ directions
+        return out
+
+    def flat_directions(self, params: ArrayLike) -> FloatArray:
+        """Directions of several parameters that have run to infinity together.
+
+        Parameters
+        ----------
+        params : array_like, shape (K,)
+
+        Returns
+        -------
+        ndarray, shape (K, m)
+            Log odds, or other linear predictors, that inputs separate: the likelihood has reached
+            its limit along them, and says nothing about how far to go. m is 0 as a rule.
+        """
+        out: FloatArray = (
+            self.layout.expansion @ runaways(self._model, self._natural(params)).together
+        )
         return out
 
     def reordered(self, params: ArrayLike, order: ArrayLike) -> FloatArray:

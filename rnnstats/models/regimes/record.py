@@ -16,6 +16,7 @@ from rnnstats.estimation.optimize import Method, assess, maximize
 from rnnstats.estimation.trust_region import unit_scale
 from rnnstats.models.regimes import faces
 from rnnstats.models.regimes.climbing import GTOL, Climber, Run, agreement
+from rnnstats.models.regimes.infinity import runaways
 from rnnstats.models.regimes.ordering import matched, renumbered
 
 __all__ = ["Ending", "examined", "interrupted", "with_starts"]
@@ -60,7 +61,8 @@ def examined(climber: Climber, run: Run) -> Ending:
     -------
     Ending
     """
-    face = climber.face(run.theta, run.held)
+    gone = set(runaways(climber.model, run.theta).alone) - set(run.held)
+    face = climber.face(run.theta, (*run.held, *sorted(gone)))  # flat there: nothing to verify
     if face.transform.k_psi == 0:
         return _vertex(run, face)
     scoring = climber.method == "scoring"
@@ -152,7 +154,7 @@ def with_starts(
         Regimes of the other ends are matched with those of the end point before distances are
         taken.
     """
-    best = ending.run
+    best, metric = ending.run, _Metric.at(ending)
     ends = [best if run.start == best.start else run for run in runs]
     group = _groups(ends, best, heads)
     optima = tuple(
@@ -162,7 +164,7 @@ def with_starts(
             start_llf=run.start_llf,
             llf=run.llf,
             same_as=group[run.start],
-            distance=_distance(climber, ending, run),
+            distance=_distance(climber, ending, metric, run),
             iterations=run.iterations,
             evaluations=run.evaluations,
             converged=run.converged,
@@ -214,26 +216,44 @@ def _same(run: Run, other: Run) -> bool:
     return agreement(run.states, other.states) >= SAME_REGIMES
 
 
-def _distance(climber: Climber, ending: Ending, run: Run) -> float:
+@dataclass(frozen=True, eq=False)
+class _Metric:
+    """The score metric at an end point: eigenvalues and rows that take offsets along them."""
+
+    here: FloatArray
+    sizes: FloatArray
+    rows: FloatArray
+
+    @classmethod
+    def at(cls, ending: Ending) -> _Metric | None:
+        if not len(ending.hessian):
+            return None
+        try:
+            here = ending.face.psi(ending.run.theta)
+        except ValueError:
+            return None
+        scale = unit_scale(ending.hessian, here)
+        values, vectors = np.linalg.eigh(-ending.hessian / np.multiply.outer(scale, scale))
+        return cls(here, np.abs(values), vectors.T * scale)
+
+
+def _distance(climber: Climber, ending: Ending, metric: _Metric | None, run: Run) -> float:
     """Distance from the end point in its own score metric, regimes matched; NaN without one."""
     best = ending.run
     if run.start == best.start:
         return 0.0
-    if run.states.shape != best.states.shape or not len(ending.hessian):
+    if metric is None or run.states.shape != best.states.shape:
         return math.nan
     face = ending.face
     theta = renumbered(climber.model, run.theta, matched(run.states, best.states))
     try:
-        here = face.psi(best.theta)
-        offset = face.psi(theta) - here
+        offset = face.psi(theta) - metric.here
     except ValueError:
         return math.nan
     if not np.isfinite(offset).all():
         return math.nan
-    scale = unit_scale(ending.hessian, here)
-    values, vectors = np.linalg.eigh(-ending.hessian / np.multiply.outer(scale, scale))
-    along = vectors.T @ (offset * scale)
-    return math.sqrt(float(np.abs(values) @ (along * along)))
+    along = metric.rows @ offset
+    return math.sqrt(float(metric.sizes @ (along * along)))
 
 
 def _boundary(climber: Climber, run: Run, named: Run) -> tuple[str, ...]:
