@@ -117,6 +117,9 @@ def covariance(
     Where the information is singular, or curves the wrong way (the point is no maximum), the
     parameters that load on those directions have no finite variance: NaN. All others are functions
     of the identified directions only, and any generalised inverse gives their right covariance.
+
+    The rank of ``"cluster"`` is at most the number of clusters; where these are no more than the
+    free parameters, ``message`` says so.
     """
     check_literal(cov_type, COV_TYPES, name="cov_type", caller="covariance")
     given, size = _given(cov_type, hessian, information, score_obs, cov_kwds)
@@ -151,6 +154,8 @@ def covariance(
         columns = source if needs[0] == "score_obs" else np.diagonal(source)[None]
         blank = [labels[i] for i in np.flatnonzero(~np.isfinite(columns).all(axis=0))]
         message = _message(cov_type, found.words, unidentified, blank)
+    elif cov_type == "cluster":
+        message = _few_clusters(len(np.unique((cov_kwds or {})["groups"])), k_free)
     cov = 0.5 * (cov + cov.T)
     return CovarianceEstimate(cov, cov_type, found.rank, k_free, unidentified, message, free)
 
@@ -170,6 +175,18 @@ def _message(cov_type: str, words: str, unidentified: Sequence[str], blank: Sequ
         )
     lost = ", ".join(unidentified)
     return f"Covariance ({cov_type}): {words}; no standard errors for {lost}. {way}"
+
+
+def _few_clusters(number: int, k_free: int) -> str:
+    """Say that sums over too few clusters leave directions without any variance; else nothing."""
+    if number > k_free:
+        return ""
+    return (
+        f"Covariance (cluster): {number} clusters give a matrix of rank <= {number} "
+        f"({number - 1} at a maximum, where the scores sum to zero) for {k_free} free parameters; "
+        "some of their combinations have a standard error of 0, and those of all tend to be too "
+        "small. Form more clusters, or use cov_type='robust' or 'hac'."
+    )
 
 
 def _bread(kind: str, given: Mapping[str, FloatArray], ties: FloatArray) -> FloatArray:

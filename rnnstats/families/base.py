@@ -8,76 +8,34 @@ predictor ``eta`` on the scale of its link, (n, K) or (1, K), and further parame
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Family", "Link", "ScalarFamily"]
+__all__ = ["Link", "ScalarFamily"]
 
 FloatArray = NDArray[np.float64]
 Link = Literal["identity", "log", "logit"]
 
 
-class Family(Protocol):
+class ScalarFamily(ABC):
     """Distribution of one response given its linear predictor.
 
-    Shapes: ``y`` (n,), ``eta`` (n, K) or (1, K), ``extra`` (m, K) with the m further parameters
-    in the order of ``extras``.
-    """
-
-    name: str
-    link: Link
-    extras: tuple[str, ...]
-    discrete: bool
-
-    def check(self, y: FloatArray, *, column: str, caller: str) -> None:
-        """Raise DataError where an observation is outside the support."""
-
-    def log_density(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """Log density, (n, K); 0 where ``y`` is missing, -inf where it is impossible."""
-
-    def slopes(
-        self, y: FloatArray, eta: FloatArray, extra: FloatArray
-    ) -> tuple[FloatArray, FloatArray]:
-        """Derivatives of the log density by ``eta``, (n, K), and by ``extra``, (m, n, K)."""
-
-    def weight(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """Information on ``eta`` expected of an observation, (n, K); 0 where it is missing."""
-
-    def mean(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """Mean, of the shape of ``eta``."""
-
-    def variance(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """Variance, of the shape of ``eta``."""
-
-    def cdf(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """``P(Y <= y)``, (n, K)."""
-
-    def cdf_below(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """``P(Y < y)``, (n, K)."""
-
-    def sample(self, eta: FloatArray, extra: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """One draw each, (n,), from ``eta`` (n,) and ``extra`` (m, n)."""
-
-    def fit_extra(
-        self,
-        y: FloatArray,
-        eta: FloatArray,
-        weights: FloatArray,
-        extra: FloatArray,
-        *,
-        common: bool,
-        floor: float = 0.0,
-    ) -> FloatArray:
-        """Further parameters that raise the weighted log density, (m, K)."""
-
-
-class ScalarFamily(ABC):
-    """What the families share: missing observations, and the defaults of most of them.
-
-    A family overrides the methods with a leading underscore; those get ``y`` as a column (n, 1)
+    Here is what the families share: missing observations, and the defaults of most of them. A
+    family overrides the methods with a leading underscore; those get ``y`` as a column (n, 1)
     without NaN, the one of densities without what is outside the support.
+
+    Attributes
+    ----------
+    name : str
+        Public name.
+    link : {"identity", "log", "logit"}
+        What ``eta`` is of the mean (of the probability of a success).
+    extras : tuple of str
+        Names of the further parameters, in the order of ``extra``.
+    discrete : bool
+        Whether the distribution function has jumps.
     """
 
     name: str

@@ -90,6 +90,8 @@ class NegativeBinomial(ScalarFamily):
         self, y: FloatArray, eta: FloatArray, weights: FloatArray, start: float
     ) -> float:
         """Uphill in the logarithm of the dispersion; 0 where the data are not overdispersed."""
+        if len(eta) == 1:
+            y, weights = _tallied(y, weights)
 
         def slope(dispersion: float) -> float:
             each = self.slopes(y, eta, np.full((1, eta.shape[1]), dispersion))[1][0]
@@ -110,16 +112,9 @@ class NegativeBinomial(ScalarFamily):
         return no_counts(y)
 
     def _log_density(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        dispersion = extra[0]
-        mean = np.exp(eta)
-        t = dispersion * mean
-        excess = np.log1p(t)
-        if np.isinf(t).any():
-            excess = np.where(np.isinf(t), eta + np.log(dispersion), excess)
-        scaled = np.where(dispersion > 0.0, excess / dispersion, mean)
-        out: FloatArray = powered(y, eta) - y * excess - scaled
-        out += by_count(_counted, y, dispersion)
-        return out
+        if len(eta) > 1:
+            return _log_mass(y, eta, extra[0])
+        return by_count(_log_mass, y, eta, extra[0])
 
     def _slopes(
         self, y: FloatArray, eta: FloatArray, extra: FloatArray
@@ -132,7 +127,10 @@ class NegativeBinomial(ScalarFamily):
         bent = mean * held * (log1p_share(t) - log1p_excess(t))
         bent = np.where(np.isinf(t) | np.isinf(mean * held),
                         (eta + np.log(dispersion) - 1.0) / dispersion**2, bent)  # fmt: skip
-        by_dispersion = by_count(rising_slope, y, dispersion) - y * held + bent
+        if len(eta) > 1:
+            by_dispersion = by_count(rising_slope, y, dispersion) - y * held + bent
+        else:
+            by_dispersion = by_count(_dispersion_slope, y, dispersion, held, bent)
         return y * rest - held, by_dispersion[None]
 
     def _weight(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
@@ -148,6 +146,34 @@ class NegativeBinomial(ScalarFamily):
         share = expit(-(eta + np.log(1.0 / size)))
         out = np.where(poisson, pdtr(count, np.exp(eta)), betainc(size, count + 1.0, share))
         return np.where(y < 0.0, 0.0, out)
+
+
+def _tallied(y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Distinct counts (m,), and the sum of the weights (m, K) of each."""
+    counts, place = np.unique(y, return_inverse=True)
+    sums = [np.bincount(place, column, len(counts)) for column in weights.T]
+    return counts, np.stack(sums, axis=1)
+
+
+def _log_mass(y: FloatArray, eta: FloatArray, dispersion: FloatArray) -> FloatArray:
+    """Log density (n, K) of counts (n, 1)."""
+    mean = np.exp(eta)
+    t = dispersion * mean
+    excess = np.log1p(t)
+    if np.isinf(t).any():
+        excess = np.where(np.isinf(t), eta + np.log(dispersion), excess)
+    scaled = np.where(dispersion > 0.0, excess / dispersion, mean)
+    out: FloatArray = powered(y, eta) - y * excess - scaled
+    out += by_count(_counted, y, dispersion)
+    return out
+
+
+def _dispersion_slope(
+    y: FloatArray, dispersion: FloatArray, held: FloatArray, bent: FloatArray
+) -> FloatArray:
+    """Derivative of the log density by the dispersion, (n, K), at counts (n, 1)."""
+    out: FloatArray = rising_slope(y, dispersion) - y * held + bent
+    return out
 
 
 def _counted(y: FloatArray, dispersion: FloatArray) -> FloatArray:

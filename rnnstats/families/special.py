@@ -141,20 +141,20 @@ def by_count(function: Callable[..., FloatArray], y: FloatArray, *others: FloatA
     Parameters
     ----------
     function : callable
-        Of counts (m, 1) and the others.
+        Of counts (m, 1) and the others; its value has m rows.
     y : ndarray, shape (n, 1)
         Counts.
-    *others : ndarray, shape (K,)
+    *others : ndarray, shape (K,) or (1, K)
 
     Returns
     -------
-    ndarray, shape (n, K) or (n, 1)
+    ndarray, shape (n, ...)
     """
     most = y.max(initial=0.0)
     if not most < 0.5 * len(y):
         return function(y, *others)
     table = function(np.arange(most + 1.0)[:, None], *others)
-    out: FloatArray = table[y[:, 0].astype(np.intp)]
+    out: FloatArray = table.take(y[:, 0].astype(np.intp), axis=0)
     return out
 
 

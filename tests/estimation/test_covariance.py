@@ -295,3 +295,14 @@ def test_scores_of_fixed_parameters_without_derivative_do_not_matter(poisson):
         assert (found.cov[3] == 0.0).all()
     with pytest.raises(SpecificationError, match="a group for each row"):
         covariance("cluster", hessian=hessian, score_obs=scores)
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_clusters_no_more_than_the_parameters_are_told(poisson, number):
+    hessian, scores = poisson[-2:]
+    size = hessian.shape[0]
+    groups = np.arange(len(scores)) % number
+    found = covariance("cluster", hessian=hessian, score_obs=scores, cov_kwds={"groups": groups})
+    told = number <= size
+    assert (f"rank <= {number} ({number - 1} at a maximum" in found.message) is told
+    assert (found.message == "") is not told

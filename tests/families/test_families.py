@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from rnnstats.errors import DataError
+from rnnstats.families import negative_binomial
 from rnnstats.families.base import ScalarFamily
 from rnnstats.families.binomial import Binomial
 from rnnstats.families.gamma import Gamma
@@ -243,6 +244,39 @@ def test_dispersion_of_counts_that_are_not_overdispersed_is_zero():
     spread = np.array([0.0, 9.0, 0.0, 6.0, 0.0, 0.0])
     freed = family.fit_extra(spread, np.log([[2.5]]), np.ones((6, 1)), held, common=False)
     assert freed[0, 0] > 0.1
+
+
+@pytest.mark.parametrize("top", [8, 4000])
+def test_counts_looked_up_are_those_computed_row_by_row(top, monkeypatch):
+    """Density and slopes at a constant predictor: the same as with the predictor in every row."""
+    family, rng = NegativeBinomial(), np.random.default_rng(3)
+    y = rng.integers(0, top, size=90).astype(float)
+    y[[4, 50]] = np.nan
+    eta, extra = np.array([[-1.0, 2.0, 4.0]]), np.array([[0.0, 0.05, 2.0]])
+    wide = np.repeat(eta, len(y), axis=0)
+    heights = []
+    whole = negative_binomial._log_mass
+
+    def spied(counts, *others):
+        heights.append(len(counts))
+        return whole(counts, *others)
+
+    monkeypatch.setattr(negative_binomial, "_log_mass", spied)
+    np.testing.assert_array_equal(
+        family.log_density(y, eta, extra), family.log_density(y, wide, extra)
+    )
+    for narrow, plain in zip(
+        family.slopes(y, eta, extra), family.slopes(y, wide, extra), strict=True
+    ):
+        np.testing.assert_array_equal(narrow, plain)
+    assert heights == [8 if top == 8 else 90, 90]
+    weights = rng.dirichlet(np.ones(3), len(y))
+    for common in (False, True):  # sums in another order, a climb to 1e-8
+        np.testing.assert_allclose(
+            family.fit_extra(y, eta, weights, extra, common=common),
+            family.fit_extra(y, wide, weights, extra, common=common),
+            rtol=1e-7,
+        )
 
 
 def test_dispersion_zero_is_poisson():

@@ -162,7 +162,7 @@ def soft(labels: IntArray, k: int, sure: float = SURE) -> FloatArray:
     return weights
 
 
-def k_means(points: FloatArray, k: int, rng: np.random.Generator, tries: int = 2) -> IntArray:
+def k_means(points: FloatArray, k: int, rng: np.random.Generator, tries: int = 1) -> IntArray:
     """Cluster rows: the best of several runs of Lloyd's algorithm from spread-out seeds.
 
     Parameters
