@@ -134,7 +134,10 @@ def em_rows(quick: bool) -> Iterator[Row]:
 
 
 def em_pair(k: int, nobs: int) -> Iterator[Row]:
-    """One series: our algorithm as `fit` runs it (accelerated), and step by step as theirs."""
+    """One series: our algorithm as `fit` runs it (accelerated), and step by step as theirs.
+
+    The model, like their object, is made before.
+    """
     from rnnstats import MarkovRNN
     from rnnstats.models.regimes.em import Steps, expectation_maximisation
 
@@ -160,13 +163,12 @@ def em_pair(k: int, nobs: int) -> Iterator[Row]:
 
     def climb(accelerate: bool) -> Callable[[], object]:
         def call() -> None:
-            fresh = MarkovRNN(y, k_regimes=k, start="free")
-            steps = Steps(fresh.likelihood, fresh.layout, fresh.transform)
+            steps = Steps(model.likelihood, model.layout, model.transform)
             path = expectation_maximisation(
                 steps, theta, maxiter=5_000, tol=EM_TOLERANCE, accelerate=accelerate
             )
             assert path is not None
-            ended[f"ours {accelerate}"] = path.llf
+            ended[f"ours {accelerate}"] = path.point.llf
             passes[f"ours {accelerate}"] = path.iterations
 
         return call

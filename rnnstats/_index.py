@@ -28,7 +28,7 @@ Side = Literal["start", "end"]
 
 
 def label(index: pd.Index, row: int) -> str:
-    """Show one label of an index, a midnight without its hours.
+    """Show one label of an index, a midnight without its hours, the parts of several levels.
 
     Parameters
     ----------
@@ -42,7 +42,9 @@ def label(index: pd.Index, row: int) -> str:
     str
         The label.
     """
-    return str(index[row]).removesuffix(" 00:00:00")
+    found: Any = index[row]
+    parts = found if isinstance(index, pd.MultiIndex) else (found,)
+    return ", ".join(str(part).removesuffix(" 00:00:00") for part in parts)
 
 
 def check_index(index: pd.Index, *, what: str, caller: str) -> None:

@@ -31,12 +31,15 @@ __all__ = [
     "frozen",
     "is_default",
     "joined",
+    "labels_of_last",
     "listed",
     "match_columns",
     "read_table",
     "refuse_missing",
     "rows_of",
+    "rows_of_last",
     "sequences_of",
+    "times_of",
     "typed_label",
 ]
 
@@ -166,8 +169,8 @@ def sequences_of(labels: pd.Index, *, caller: str) -> tuple[tuple[int, ...], tup
             if int(codes[row]) in seen:
                 raise DataError(
                     f"{caller}: the rows of a sequence must be together, in the order of time; "
-                    f"got {labels[row]!r} again in row {row}, after another sequence. Sort them "
-                    f"first, such as data.sort_values([groups, time], kind='stable')."
+                    f"got {list(names)[codes[row]]!r} again in row {row}, after another sequence. "
+                    f"Sort them first, such as data.sort_values([groups, time], kind='stable')."
                 )
             seen.add(int(codes[row]))
     return tuple(int(row) for row in first), tuple(names)
@@ -289,7 +292,13 @@ def match_columns(
 
 def rows_of(table: Any, index: pd.Index, *, caller: str) -> Any:
     """Take the rows of the periods asked for from a table with an index."""
-    check_index(table.index, what="exog", caller=caller)
+    two = index.nlevels == table.index.nlevels == 2  # sequence and time
+    if two:
+        codes = np.asarray(table.index.codes[0])
+        starts = [0, *(np.flatnonzero(codes[1:] != codes[:-1]) + 1).tolist()]
+        check_sequences(table.index, starts, what="exog", caller=caller)
+    else:
+        check_index(table.index, what="exog", caller=caller)
     rows = table.index.get_indexer(index)
     if (rows < 0).any():
         first = int(np.flatnonzero(rows < 0)[0])
@@ -298,7 +307,35 @@ def rows_of(table: Any, index: pd.Index, *, caller: str) -> Any:
             f"{typed_label(table.index, 0)} to {typed_label(table.index, -1)}. "
             f"Pass an array if the rows are in order."
         )
-    return table.iloc[rows]
+    return table.iloc[rows].reset_index(drop=True) if two else table.iloc[rows]
+
+
+def rows_of_last(new: object, index: pd.Index, *, caller: str) -> object:
+    """Leave out the sequence where rows have it in their index; it must be the last one."""
+    if not (isinstance(new, (pd.Series, pd.DataFrame)) and len(new)):
+        return new
+    if not index.nlevels == new.index.nlevels == 2:
+        return new
+    mine = index[-1][0]
+    other = [name for name in new.index.get_level_values(0) if name != mine]
+    if other:
+        raise DataError(
+            f"{caller}: the new rows must continue the last sequence, {mine!r}; got "
+            f"{other[0]!r}. Give those of others apart."
+        )
+    return new.droplevel(0)
+
+
+def labels_of_last(index: pd.Index, times: pd.Index) -> pd.Index:
+    """Labels of rows of the last sequence at some times."""
+    if not isinstance(index, pd.MultiIndex) or isinstance(times, pd.MultiIndex):
+        return times
+    return pd.MultiIndex.from_arrays([[index[-1][0]] * len(times), times], names=index.names)
+
+
+def times_of(index: pd.Index) -> pd.Index:
+    """Labels in time, of an index of sequence and time or of time alone."""
+    return index.get_level_values(1) if isinstance(index, pd.MultiIndex) else index
 
 
 def refuse_missing(table: Table, *, caller: str) -> None:
@@ -314,8 +351,8 @@ def refuse_missing(table: Table, *, caller: str) -> None:
 
 
 def joined(index: pd.Index, later: pd.Index) -> pd.Index:
-    """Append labels, keeping name and frequency."""
-    both = index.append(later).rename(index.name)
+    """Append labels, keeping names and frequency."""
+    both = index.append(later).set_names(index.names)
     freq: Any = getattr(index, "freq", None)
     if isinstance(index, pd.DatetimeIndex) and isinstance(both, pd.DatetimeIndex):
         return pd.DatetimeIndex(both, freq=freq)

@@ -32,12 +32,15 @@ from rnnstats._table import (
     frozen,
     is_default,
     joined,
+    labels_of_last,
     listed,
     match_columns,
     read_table,
     refuse_missing,
     rows_of,
+    rows_of_last,
     sequences_of,
+    times_of,
     typed_label,
 )
 from rnnstats.errors import DataError, IndexWarning
@@ -90,7 +93,7 @@ class Endog:
         caller : str, default "LinearRNN"
             Class or function that the user called, for messages.
         groups : pandas.Index, optional
-            The sequence of each row, see `split_groups`; the index need only increase within one.
+            The sequence of each row; the index need only increase within one.
 
         Returns
         -------
@@ -214,11 +217,8 @@ class Endog:
         steps = check_int(steps, name="steps", caller="future_index", minimum=0)
         own = self._last_index()
         further = continuation(own, steps)
-        if further is not None and isinstance(self.index, pd.MultiIndex):
-            level = [self.index[-1][0]] * steps
-            return pd.MultiIndex.from_arrays([level, further], names=self.index.names)
         if further is not None:
-            return further
+            return labels_of_last(self.index, further)
         warn(
             f"the index has neither a frequency nor a constant step after {label(self.index, -1)}; "
             f"future rows are numbered from {self.nobs}. {way_to_time(self.index)}",
@@ -276,7 +276,7 @@ class Endog:
     def _last_index(self) -> pd.Index:
         """Labels in time of the last sequence, which later rows continue."""
         own = self.index[self.first_rows[-1] :] if len(self.first_rows) > 1 else self.index
-        return own.get_level_values(1) if isinstance(own, pd.MultiIndex) else own
+        return times_of(own)
 
     def extended_with(self, new: object, *, caller: str = "append") -> Endog:
         """Append rows.
@@ -285,7 +285,8 @@ class Endog:
         ----------
         new : Series, DataFrame, array_like or Endog
             Later rows of the same columns, in any order if they are named; they may be missing
-            altogether. An index must continue this one; arrays and lists get the continuation.
+            altogether. An index must continue this one (of sequence and time: in either both, or
+            the time alone); arrays and lists get the continuation.
         caller : str, default "append"
             Class or function that the user called, for messages.
 
@@ -304,11 +305,9 @@ class Endog:
         IndexWarning
             If arrays are appended and nothing says how the index goes on.
         """
-        later = (
-            new
-            if isinstance(new, Endog)
-            else read_table(new, what="endog", stem="y", caller=caller)
-        )
+        later: Any = rows_of_last(new, self.index, caller=caller)
+        if not isinstance(later, Endog):
+            later = read_table(later, what="endog", stem="y", caller=caller)
         rows = later.values
         if isinstance(new, pd.DataFrame) and not self.is_series:
             rows = rows[:, match_columns(later.names, self.names, what="endog", caller=caller)]
@@ -320,8 +319,9 @@ class Endog:
                 f"{'it alone' if one else 'all of them'}, missing values as NaN."
             )
         if later.has_index:
-            self._check_continues(later.index, caller=caller)
-            index = joined(self.index, later.index)
+            further = labels_of_last(self.index, later.index)
+            self._check_continues(further, caller=caller)
+            index = joined(self.index, further)
         elif self.has_index:
             index = joined(self.index, self.future_index(len(rows)))
         else:
@@ -332,10 +332,9 @@ class Endog:
     def _check_continues(self, later: pd.Index, *, caller: str) -> None:
         """Refuse labels that do not follow those of the sample."""
         due = continuation(self._last_index(), len(later))
-        if isinstance(self.index, pd.MultiIndex):
-            due = self.future_index(len(later))
+        due = None if due is None else labels_of_last(self.index, due)
         if due is None:
-            grown = self._last_index().append(later)
+            grown = self._last_index().append(times_of(later))
             check_index(grown, what="endog with the new rows", caller=caller)
         elif not due.equals(later):
             rule = f"the new rows must continue the index, which ends at {label(self.index, -1)}"

@@ -15,12 +15,12 @@ from rnnstats.equivalence.readouts import (
     IntArray,
     Location,
     Rows,
-    ScalarFamily,
     distributions,
     reference_logits,
     weights_of,
 )
 from rnnstats.errors import DataError, SpecificationError
+from rnnstats.families.base import ScalarFamily
 
 __all__ = [
     "CategoricalReadout",

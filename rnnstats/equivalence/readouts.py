@@ -20,7 +20,6 @@ __all__ = [
     "Location",
     "Readout",
     "Rows",
-    "ScalarFamily",
     "distributions",
     "reference_logits",
     "weights_of",
@@ -47,18 +46,6 @@ class Rows(NamedTuple):
     time: FloatArray
     lags: FloatArray
     exog_lags: FloatArray
-
-
-class ScalarFamily(Protocol):
-    """What is needed of a family of distributions of one number (see `rnnstats.families`)."""
-
-    name: str
-
-    def log_density(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """Log density (n, K) of y (n,), 0 where it is missing."""
-
-    def sample(self, eta: FloatArray, extra: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """Draws (n,)."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -47,6 +47,43 @@ cdef extern from "markov.hpp" namespace "rnnstats::markov" nogil:
     void c_score_obs "rnnstats::markov::score_obs"(const Chain&, const Directions&, double*, double*) except +
 
 
+cdef extern from "markov_normal.hpp" namespace "rnnstats::markov" nogil:
+    cdef cppclass NormalData:
+        int m
+        int r
+        int k
+        int sequences
+        int start
+        cbool common
+        int64_t n
+        const double *y
+        const double *x
+        const unsigned char *seen
+        const double *basis
+        const double *origin
+        const int64_t *offsets
+        double floor
+
+    cdef cppclass NormalRun:
+        double *u
+        double *coef
+        double *variance
+        double *transition
+        double *law
+        double *states
+        double *sums
+        double *d_transition
+        double *d_start
+        const double *weights
+        double pooled
+        double begin
+        double llf
+        int passes
+        cbool settled
+
+    void c_normal_climb "rnnstats::markov::normal_climb"(const NormalData&, int, double, cbool, NormalRun*) except +
+
+
 cdef class _Prepared:
     """A chain's arrays as pointers, with the references that keep them alive."""
 
@@ -170,3 +207,51 @@ def score_obs(log_density, transition, start, offsets, d_log_density, d_transiti
     with nogil:
         c_score_obs(ready.chain, along, rows, out)
     return llf, scores
+
+
+cdef class Normal:
+    """Data of a normal response; see `rnnstats.kernels.markov_normal.NormalData`."""
+
+    cdef NormalData data
+    cdef object keep
+
+    def __init__(self, y, x, seen, basis, const int64_t[::1] offsets, bint common, double floor):
+        cdef const unsigned char[::1] flags
+        self.data.k, self.data.m, self.data.r = basis.shape
+        self.data.n = y.shape[0]
+        self.data.sequences = <int> offsets.shape[0] - 1
+        self.data.common, self.data.floor = common, floor
+        self.data.y = _read(y)
+        self.data.x = _read(x) if x.size else NULL
+        self.data.basis = _read(basis) if basis.size else NULL
+        self.data.offsets = &offsets[0]
+        self.data.seen = NULL
+        if seen is not None:
+            flags = seen
+            self.data.seen = &flags[0]
+        self.keep = (y, x, seen, basis, offsets)
+
+    def climb(self, origin, variance, transition, law, int start, weights, double pooled, int limit, double tol,
+              bint accelerate):
+        """One start; arrays given are read, those returned are new."""
+        cdef NormalData data = self.data
+        data.start = start
+        cdef NormalRun run
+        cdef int k = data.k, m = data.m
+        u, coef, spread = np.zeros(data.r), np.empty((k, m)), variance.copy()
+        moves, first, states = transition.copy(), law.copy(), np.empty((data.n, k))
+        sums = np.zeros((k, m * (m + 1) // 2 + m + 2))
+        d_transition, d_start = np.zeros((k, k)), np.zeros((data.sequences, k))
+        data.origin = _read(origin) if m else NULL
+        run.u = _at(u) if data.r else NULL
+        run.coef = _at(coef) if m else NULL
+        run.variance, run.transition, run.law = _at(spread), _at(moves), _at(first)
+        run.states, run.sums, run.d_transition, run.d_start = _at(states), _at(sums), _at(d_transition), _at(d_start)
+        run.weights = NULL
+        if weights is not None:
+            run.weights = _read(weights)
+        run.pooled = pooled
+        with nogil:
+            c_normal_climb(data, limit, tol, accelerate, &run)
+        return (run.begin, run.llf, run.passes, run.settled, u, coef, spread, moves, first, states, sums, d_transition,
+                d_start)

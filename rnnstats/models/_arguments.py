@@ -124,9 +124,7 @@ def input_rows(
     return given
 
 
-def own_rows(
-    exog: Exog | None, rows: int, caller: str, *, what: str = "exog"
-) -> FloatArray | None:
+def own_rows(exog: Exog | None, rows: int, caller: str, *, what: str = "exog") -> FloatArray | None:
     """First rows of a model's own inputs, what a simulation reads unless told otherwise."""
     if exog is not None and len(exog.values) < rows:
         raise SpecificationError(

@@ -121,8 +121,8 @@ def refuse_too_little(endog: Endog, k_free: int, caller: str) -> None:
     if endog.nobs_observed <= k_free:
         raise DataError(
             f"{caller}: a fit needs more observed values than free parameters; got "
-            f"{endog.nobs_observed} values and {k_free} parameters. Use fewer states, trend='n' or "
-            "restrictions."
+            f"{endog.nobs_observed} values and {k_free} parameters. Use fewer states or regimes, "
+            "trend='n' or restrictions."
         )
     for name, column in zip(endog.names, endog.values.T, strict=True):
         seen = column[np.isfinite(column)]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_int, check_literal
-from rnnstats.data import Exog
+from rnnstats.data import Endog, Exog
 from rnnstats.estimation.convergence import Convergence
 from rnnstats.models._arguments import restrictions
 from rnnstats.models.base import LikelihoodModel, StartPoint
@@ -19,6 +19,7 @@ from rnnstats.models.regimes.blocks import Block
 from rnnstats.models.regimes.likelihood import MarkovLikelihood
 from rnnstats.models.regimes.methods import RegimeMethods
 from rnnstats.models.regimes.ordering import OrderRule
+from rnnstats.models.regimes.specification import ArForm, TrendName
 from rnnstats.models.regimes.start_values import default_number, starting_points
 from rnnstats.parameters.transforms import Transform
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["MarkovRNN"]
 
 FloatArray = NDArray[np.float64]
-TrendName = Literal["n", "c", "ct"]
 
 
 class MarkovRNN(RegimeMethods, RegimesFromElsewhere, LikelihoodModel):
@@ -48,7 +48,7 @@ class MarkovRNN(RegimeMethods, RegimesFromElsewhere, LikelihoodModel):
     exog : Series, DataFrame or array_like, shape (nobs, k), optional
         Regressors of the outputs.
     k_regimes : int
-        K, at least 1.
+        K, at least 1 and at most the number of rows.
     emission : str or mapping
         Distribution of the outputs given the regime: "gaussian" (several columns: jointly normal),
         "gaussian-diagonal", "gaussian-spherical", "student-t", "poisson", "negative-binomial",
@@ -62,7 +62,7 @@ class MarkovRNN(RegimeMethods, RegimesFromElsewhere, LikelihoodModel):
         first rows of each sequence are conditioned on.
     ar_form : {"intercept", "mean"}
         Whether lags enter as they are, or as deviations from the mean of *their* regime (Hamilton
-        1989; one normal output).
+        1989; one normal output). The latter has ``K**(order + 1)`` states, 16384 at most.
     switching : str or tuple of str
         What differs between regimes: "trend", "exog" (or "exog[x]" for one regressor), "ar",
         "variance" (covariances, and the further parameters of the other distributions).
@@ -136,7 +136,7 @@ class MarkovRNN(RegimeMethods, RegimesFromElsewhere, LikelihoodModel):
         emission: object = "gaussian",
         exog_transition: object = None,
         order: int = 0,
-        ar_form: Literal["intercept", "mean"] = "intercept",
+        ar_form: ArForm = "intercept",
         switching: str | Iterable[str] = ("trend", "exog", "ar", "variance"),
         start: object = "stationary",
         groups: object = None,
@@ -164,6 +164,8 @@ class MarkovRNN(RegimeMethods, RegimesFromElsewhere, LikelihoodModel):
         self.order, self.ar_form = specification.check_lags(
             outputs.emissions, order, ar_form, self.k_endog, caller
         )
+        rows = None if isinstance(endog, Endog) else self.endog.nobs  # known outputs: any number
+        specification.check_size(self.k_regimes, self.order, self.ar_form, rows, caller)
         self.switching = specification.switching_words(switching, caller)
         self.start = specification.kept_start(start)
         made = assembly.assemble(self, outputs.emissions, restrictions(fixed, caller))
@@ -212,10 +214,11 @@ class MarkovRNN(RegimeMethods, RegimesFromElsewhere, LikelihoodModel):
             For inputs where this model has none, or none where it has some.
         """
         assembly.check_clone(self, exog, exog_transition, start)
-        given = self._arguments() | {"exog_transition": exog_transition, "groups": groups}
+        given = self._arguments() | {"exog_transition": exog_transition}
         if start is not None:
             given["start"] = start
-        return type(self)(endog, exog, fixed=self.layout.fixed, **given)
+        outputs = assembly.read_outputs(endog, self.emission, groups, self.name)
+        return type(self)(outputs.endog, exog, fixed=self.layout.fixed, **given)
 
     def fit(
         self,

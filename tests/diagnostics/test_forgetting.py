@@ -11,6 +11,7 @@ import pytest
 
 from rnnstats.diagnostics import forgetting
 from rnnstats.kernels import markov
+from rnnstats.kernels.chains import moved
 
 
 def chain(seed, k, n, varies=False):
@@ -46,7 +47,7 @@ def composite(matrix, lags):
 def test_steps_of_composite_states(lags):
     _, matrix = chain(1, 3, 5)
     belief = np.random.default_rng(2).dirichlet(np.ones(3 ** (lags + 1)), size=4)
-    found = forgetting.moved(belief, matrix, lags)
+    found = moved(belief, matrix, lags)
     np.testing.assert_allclose(found, belief @ composite(matrix, lags), rtol=0, atol=1e-15)
 
 

@@ -169,6 +169,8 @@ def test_simulation_is_repeatable_and_checks_its_arguments() -> None:
     assert not first.equals(model.simulate(params, 5, rng=4))
     moved = model.simulate(params, 5, rng=3, exog=X[:5] + 1.0)
     assert not np.allclose(first, moved)
+    turned = pd.DataFrame(X[:5] + 1.0, columns=["x1", "x2"])[["x2", "x1"]]
+    pd.testing.assert_frame_equal(moved, model.simulate(params, 5, rng=3, exog=turned))
     with pytest.raises(SpecificationError, match="got 60 rows for 70"):
         model.simulate(params, 70)
     with pytest.raises(SpecificationError, match="nsimulations must be at least 1"):

@@ -218,11 +218,13 @@ def score_obs(
 
     Parameters
     ----------
-    log_density, transition, start, offsets, lags
+    log_density, transition, start, offsets
         As in `forward`.
     d_log_density : ndarray, shape (nobs, S, q)
     d_transition : ndarray, shape (K, K, q) or (nobs, K, K, q)
     d_start : ndarray, shape (number of sequences, S, q)
+    lags : int
+        As in `forward`.
 
     Returns
     -------

@@ -24,6 +24,8 @@ from rnnstats.models.conversion.hmm_sources import (
     one_or_all,
 )
 from rnnstats.models.markov import MarkovRNN
+from rnnstats.models.regimes.assembly import read_outputs
+from rnnstats.models.regimes.specification import public_emission
 from rnnstats.results.regimes.networks import HiddenMarkov
 
 __all__ = ["ConvertedRegimes", "build", "from_hmm"]
@@ -107,11 +109,12 @@ def build(source: Source, endog: Any, given: Mapping[str, Any]) -> ConvertedRegi
     inputs = _inputs(
         options.pop("exog_transition", None), source.transition_names, blank, "exog_transition"
     )
+    outputs = read_outputs(data, source.emission, options.pop("groups", None), MarkovRNN.name)
     model = MarkovRNN(
-        data,
+        outputs.endog,
         exog,
         k_regimes=len(source.transition),
-        emission=source.emission,
+        emission=public_emission(outputs.emissions),
         exog_transition=inputs,
         order=order,
         start=source.start,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import shown
@@ -14,15 +15,14 @@ from rnnstats._table import column_titles
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.models._arguments import input_rows
-from rnnstats.models.regimes import likelihood as likelihood_parts
 from rnnstats.models.regimes import specification
 from rnnstats.models.regimes.blocks import Block, BlockRequest, make_block
 from rnnstats.models.regimes.collapse import SHARE, pooled_scales
 from rnnstats.models.regimes.composite import CompositePlan
 from rnnstats.models.regimes.domain import Domain
-from rnnstats.models.regimes.likelihood import ChainModel, MarkovLikelihood
+from rnnstats.models.regimes.likelihood import BoundBlocks, ChainModel, MarkovLikelihood
 from rnnstats.models.regimes.names import regime_names
-from rnnstats.models.regimes.reading import coded, level_text, regrouped, split_groups
+from rnnstats.models.regimes.reading import coded, refuse_words, regrouped, split_groups
 from rnnstats.models.regimes.rows import Sample
 from rnnstats.models.regimes.specification import ArForm, Emission
 from rnnstats.models.regimes.starts_law import StartLaw
@@ -30,6 +30,7 @@ from rnnstats.models.regimes.system import MarkovSystem
 from rnnstats.models.regimes.transitions import Transitions, make_transitions
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Block as TransformBlock
+from rnnstats.results.regimes.outputs import level_text
 
 if TYPE_CHECKING:
     from rnnstats.models.markov import MarkovRNN
@@ -133,6 +134,8 @@ def read_outputs(endog: object, emission: object, groups: object, caller: str) -
         return Outputs(endog, found, {n: tuple(v) for n, v in needed.items()} or None)
     data, labels = split_groups(endog, groups, caller=caller)
     titles = column_titles(data, what="endog", stem="y", caller=caller)
+    if isinstance(data, pd.DataFrame):
+        emission = specification.by_title(emission, data.columns, titles)
     found = specification.emissions(emission, titles, caller)
     data, levels = coded(
         data,
@@ -141,6 +144,7 @@ def read_outputs(endog: object, emission: object, groups: object, caller: str) -
         stem="y",
         caller=caller,
     )
+    refuse_words(data, titles, caller=caller)
     read = Endog.from_input(data, caller=caller, groups=labels)
     return Outputs(read, specification.with_levels(found, levels), levels or None)
 
@@ -169,14 +173,14 @@ def assemble(
     """
     caller, endog, regimes = model.name, model.endog, regime_names(model.k_regimes)
     inputs = model.exog_transition
-    refuse_short(endog, model.order, caller)
-    blocks = make_blocks(model, found, fixed)
+    _refuse_short(endog, model.order, caller)
+    blocks = _make_blocks(model, found, fixed)
     if model.k_regimes > 1:
-        refuse_equal(blocks, caller)
+        _refuse_equal(blocks, caller)
     columns = None if inputs is None else inputs.names
     transitions = make_transitions(regimes, columns, fixed, caller)
     starts = specification.start_law(model.start, model.k_regimes, endog, fixed, caller)
-    layout, transforms = lay_out(transitions, starts, blocks, fixed, caller)
+    layout, transforms = _lay_out(transitions, starts, blocks, fixed, caller)
     exog = None if model.exog is None else model.exog.values
     sample = Sample(np.ascontiguousarray(endog.values), exog, endog.offsets, model.order)
     outputs = _bind(blocks, found, sample)
@@ -189,9 +193,7 @@ def assemble(
     return Assembled(blocks, layout, transforms, likelihood, sample)
 
 
-def _bind(
-    blocks: tuple[Block, ...], found: tuple[Emission, ...], sample: Sample
-) -> likelihood_parts.Outputs:
+def _bind(blocks: tuple[Block, ...], found: tuple[Emission, ...], sample: Sample) -> BoundBlocks:
     """Give the blocks their data, with the smallest scales that a fit allows."""
     bound, pooled = [], []
     for block, emission in zip(blocks, found, strict=True):
@@ -200,10 +202,10 @@ def _bind(
         pooled.append(pooled_scales(rows, emission.family))
         bound.append(block.bind(rows, floor=SHARE * pooled[-1]))
     sizes = tuple(len(block.names) for block in blocks)
-    return likelihood_parts.Outputs(tuple(bound), sizes, tuple(pooled))
+    return BoundBlocks(tuple(bound), sizes, tuple(pooled))
 
 
-def make_blocks(
+def _make_blocks(
     model: Arguments, found: tuple[Emission, ...], fixed: Mapping[str, float | str]
 ) -> tuple[Block, ...]:
     """Make the block of each emission."""
@@ -246,7 +248,7 @@ def make_blocks(
     return tuple(blocks)
 
 
-def lay_out(
+def _lay_out(
     transitions: Transitions,
     starts: StartLaw,
     blocks: tuple[Block, ...],
@@ -269,7 +271,7 @@ def lay_out(
     return Layout(names, groups, kept, caller), tuple(transforms)
 
 
-def refuse_short(endog: Endog, order: int, caller: str) -> None:
+def _refuse_short(endog: Endog, order: int, caller: str) -> None:
     """Every sequence must be longer than the number of lags."""
     lengths = np.diff(endog.offsets)
     if lengths.min() <= order:
@@ -281,7 +283,7 @@ def refuse_short(endog: Endog, order: int, caller: str) -> None:
         )
 
 
-def refuse_equal(blocks: tuple[Block, ...], caller: str) -> None:
+def _refuse_equal(blocks: tuple[Block, ...], caller: str) -> None:
     """Regimes must differ in something, or no data tell them apart."""
     if not any(block.own for block in blocks):
         raise SpecificationError(

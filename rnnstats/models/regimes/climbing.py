@@ -15,7 +15,6 @@ from rnnstats.estimation.starts.regimes import Classification
 from rnnstats.estimation.trust_region import Problem
 from rnnstats.models._fitting import StartPoint
 from rnnstats.models.regimes import collapse, faces
-from rnnstats.models.regimes.batch import Batch
 from rnnstats.models.regimes.collapse import Degenerate, Guard
 from rnnstats.models.regimes.em import Steps, expectation_maximisation
 from rnnstats.models.regimes.ordering import matched
@@ -113,22 +112,17 @@ class Climber:
     def together(
         self, found: Sequence[Classification], first: int, limit: int, tol: float
     ) -> list[Run]:
-        """Runs from classifications, screened side by side; see `batch`."""
-        model = self.model
-        laws = [chain_of(one, model.likelihood.offsets) for one in found]
-        ends = Batch(model).climb(
-            np.array([one.weights for one in found]),
-            np.array([matrix for matrix, _ in laws]),
-            np.array([law for _, law in laws]),
-            collapse.SHARE * float(model.likelihood.pooled[0][0]),
-            min(limit, self.maxiter),
-            tol,
-        )
-        runs = []
-        for i, (one, end) in enumerate(zip(found, ends, strict=True)):
+        """Runs from classifications, screened in compiled code; see `fused`."""
+        fused, runs = self.steps.fused, []
+        assert fused is not None
+        limit = min(limit, self.maxiter)
+        for i, one in enumerate(found):
+            chain = chain_of(one, self.model.likelihood.offsets)
+            end = fused.climb_classified(one, chain, limit, tol, accelerate=True)
+            own = end.found
             run = Run(
-                first + i, one.label, end.theta, end.start_llf, end.llf, end.states,
-                end.iterations, end.iterations + 1, end.settled,
+                first + i, one.label, end.theta, own.start_llf, own.llf, own.states,
+                own.passes, own.passes + 1, own.settled,
             )  # fmt: skip
             runs.append(replace(run, sunk=self.sunk(run)))
         return runs
@@ -145,8 +139,8 @@ class Climber:
             return run
         moved = replace(
             run,
-            theta=path.theta,
-            llf=path.llf,
+            theta=path.point.theta,
+            llf=path.point.llf,
             states=self._regimes(path.point.states),
             iterations=run.iterations + path.iterations,
             evaluations=run.evaluations + path.iterations + 1,

@@ -4,7 +4,7 @@ With a scale of its own, a regime can sit on one row (or on equal values, or in 
 rows) and let its variance go to zero; the likelihood then goes to infinity and says nothing. The
 fit therefore maximises over squared scales (variances, ``scale2``, one over a gamma shape) of at
 least ``SHARE`` times the pooled one, that of a single regime with the same regressors and lags
-(and a linear trend). The
+(and a linear trend), less where outliers or distances between regimes make it large. The
 constrained maximum is consistent (Hathaway 1985, Annals of Statistics 13, 795-800; Tanaka and
 Takemura 2006, Bernoulli 12, 1003-1017). A maximum on that border, or one whose regime is narrow and
 has no more rows than parameters, counts as degenerate: it ranks below every proper one, and if
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from rnnstats.errors import DataError
 from rnnstats.models.regimes.blocks.base import BoundBlock, Rows
+from rnnstats.models.regimes.blocks.design import residuals
 
 if TYPE_CHECKING:
     from rnnstats.models.markov import MarkovRNN
@@ -112,9 +113,7 @@ def pooled_scales(rows: Rows, family: str) -> FloatArray:
             continue
         centre = float(np.mean(y))
         size = float(np.mean((y - centre) ** 2))
-        unit = np.sqrt((x**2).sum(axis=0))
-        scaled = x / np.where(unit > 0.0, unit, 1.0)
-        rest = y - scaled @ np.linalg.lstsq(scaled, y, rcond=1e-10)[0]
+        rest = residuals(y, x)
         out[j] = min(float(rest @ rest) / len(y), _typical(rest), _typical(y))
         out[j] = max(out[j], 1e-12 * size, 1e-24 * centre**2, 1e-300)
         if family == "gamma":
@@ -128,11 +127,22 @@ def _typical(y: FloatArray) -> float:
     A multiple of two estimates that these leave alone: from the median deviation, and from the
     median distance of neighbours in size; for normal numbers both are near the standard deviation.
     """
-    deviation = 1.4826 * float(np.median(np.abs(y - np.median(y))))
-    gaps = np.diff(np.sort(y))
-    neighbours = 0.45 * len(y) * float(np.median(gaps)) if len(gaps) else 0.0
+    line = np.sort(y)
+    middle = len(line) // 2
+    centre = 0.5 * float(line[middle] + line[middle if len(line) % 2 else middle - 1])
+    deviation = 1.4826 * _median(np.abs(line - centre))
+    gaps = line[1:] - line[:-1]
+    neighbours = 0.45 * len(y) * _median(gaps) if len(gaps) else 0.0
     usual = min((one for one in (deviation, neighbours) if one > 0.0), default=math.inf)
     return (DISTANT * usual) ** 2
+
+
+def _median(x: FloatArray) -> float:
+    """Median of numbers without NaN (that of NumPy looks for them, at ten times the price)."""
+    middle = len(x) // 2
+    parted = np.partition(x, middle)
+    below = parted[middle] if len(x) % 2 else parted[:middle].max()
+    return 0.5 * float(parted[middle] + below)
 
 
 class Guard:

@@ -14,10 +14,26 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Composite", "CompositePlan"]
+__all__ = ["Composite", "CompositePlan", "lagged_regimes"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+
+
+def lagged_regimes(k_regimes: int, order: int) -> IntArray:
+    """Regime (from 0) of ``h_t, h_{t-1}, ..., h_{t-p}`` in each composite state.
+
+    Parameters
+    ----------
+    k_regimes, order : int
+
+    Returns
+    -------
+    ndarray of int, shape (S, p + 1)
+        S = K^(p+1).
+    """
+    digits = np.indices((k_regimes,) * (order + 1)).reshape(order + 1, -1)
+    return np.ascontiguousarray(digits.T, dtype=np.intp)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +99,7 @@ class CompositePlan:
     def __init__(self, k_regimes: int, order: int, offsets: IntArray) -> None:
         k, p = k_regimes, order
         self.k, self.order, self.size = k, p, k ** (p + 1)
-        self.lags: IntArray = np.stack(
-            np.unravel_index(np.arange(self.size), (k,) * (p + 1)), axis=1
-        )
+        self.lags = lagged_regimes(k, p)
         self.first_rows = offsets[:-1]
         self.rows: IntArray = np.concatenate(
             [np.arange(a + p, b) for a, b in itertools.pairwise(offsets)]

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstats.models.regimes.fused import FusedNormal
 from rnnstats.models.regimes.likelihood import MarkovLikelihood
 from rnnstats.models.regimes.simplexes import with_constant
 from rnnstats.models.regimes.starts_law import FreeStart, StationaryStart
@@ -80,23 +81,17 @@ class Path:
 
     Attributes
     ----------
-    theta : ndarray, shape (K,)
+    point : Point
         The end.
-    llf : float
-        Log-likelihood there.
     iterations : int
         Passes of the smoother after the first.
     settled : bool
         Whether the last gain was below the tolerance.
-    point : Point
-        The end.
     """
 
-    theta: FloatArray
-    llf: float
+    point: Point
     iterations: int
     settled: bool
-    point: Point
 
 
 def expectation_maximisation(
@@ -129,6 +124,10 @@ def expectation_maximisation(
     Path or None
         None where the start has no likelihood.
     """
+    if steps.fused is not None:
+        found = _fused(steps.fused, theta, maxiter, tol, accelerate)
+        if found is not None:
+            return found
     here = steps.expectation(theta) if first is None else first
     if not math.isfinite(here.llf):
         return None
@@ -150,7 +149,24 @@ def expectation_maximisation(
             there = further
         settled = gain <= tol
         here = there
-    return Path(here.theta, here.llf, spent, settled, here)
+    return Path(here, spent, settled)
+
+
+def _fused(
+    fused: FusedNormal, theta: FloatArray, maxiter: int, tol: float, accelerate: bool
+) -> Path | None:
+    """The same in compiled code; None where it has no start."""
+    like = fused.likelihood
+    law = like.law(theta) if like.domain(theta) else None
+    if law is None:
+        return None
+    end = fused.climb(theta, law, maxiter, tol, accelerate=accelerate)
+    found = end.found
+    point = Point(
+        end.theta, found.llf, found.transition, found.law, found.states, found.d_transition,
+        found.d_start,
+    )  # fmt: skip
+    return Path(point, found.passes, found.settled) if math.isfinite(found.llf) else None
 
 
 class Steps:
@@ -186,6 +202,8 @@ class Steps:
         self._columns = self._scored_columns()
         stationary = isinstance(likelihood.starts, StationaryStart)
         self.exact = not self._columns.size and not stationary
+        alone = likelihood.fused is not None and likelihood.fused.climbs and not layout.restricted
+        self.fused = likelihood.fused if alone else None
 
     def expectation(self, theta: FloatArray) -> Point:
         """One pass of the smoother; ``llf`` is -inf where the parameters have no likelihood."""

@@ -26,7 +26,6 @@ from rnnstats.estimation.starts.regimes import Classification
 from rnnstats.models._fitting import StartPoint
 from rnnstats.models.base import DEFAULT_SEED
 from rnnstats.models.regimes import collapse, record
-from rnnstats.models.regimes.batch import Batch
 from rnnstats.models.regimes.climbing import Climber, Run, arrives, distinct
 from rnnstats.models.regimes.collapse import Degenerate
 from rnnstats.models.regimes.ordering import OrderRule, check_order, ordered
@@ -46,9 +45,11 @@ __all__ = ["OrderRule", "Plan", "fit", "search"]
 FloatArray = NDArray[np.float64]
 
 # Steps of every start, and of the better part of them; gains at which they end.
-SCREEN, SCREEN_TOL = 10, 1e-3
+SCREEN, SCREEN_TOL = 6, 1e-3
 CLOSER = 6  # of two regimes: few parameters, for which the polish is as quick
-TOGETHER = 15  # where all starts are taken side by side, which is cheap
+# Steps of every start where they are compiled, which is cheap, and gain at which they end; fewer
+# where there are more than so many rows.
+COMPILED, COMPILED_TOL, SHORT = 60, 1e-4, 20_000
 FURTHER, FURTHER_TOL = 30, 1e-3
 # One of so many starts is taken further; with three regimes or more, where optima abound and the
 # first steps say little of the last, also every one that is not this far below the best.
@@ -56,7 +57,7 @@ SHARE_ON, OPEN = 3, 3.0
 # Runs at rest this far below the best one are not polished.
 FAR_BELOW = 3.0
 # Ends that are polished: at least so many, and one for so many starts.
-POLISHED, STARTS_AN_END = 4, 6
+POLISHED, POLISHED_OF_TWO, STARTS_AN_END = 4, 3, 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -215,7 +216,8 @@ def _climb_all(
             _screen(climber, runs, source, plan.number - first, plan, meter)
         chosen = _further(climber, runs, heads, plan.n_jobs)
     ends: list[Run] = []
-    most = max(POLISHED, len(runs) // STARTS_AN_END)
+    least = POLISHED if climber.model.k_regimes > 2 else POLISHED_OF_TWO
+    most = max(least, len(runs) // STARTS_AN_END)
     for i in chosen:
         proper = any(not run.sunk for run in ends)
         if (len(ends) >= most or runs[i].sunk) and proper:
@@ -238,9 +240,10 @@ def _screen(
 ) -> None:
     """Begin further runs, and take all that are at their beginning some steps."""
     model = climber.model
-    if Batch.serves(model):
+    if climber.steps.fused is not None:
         made = list(itertools.islice(source, number))
-        runs += climber.together(made, len(runs), TOGETHER, SCREEN_TOL)
+        steps = max(COMPILED * SHORT // max(model.nobs, SHORT), SCREEN)
+        runs += climber.together(made, len(runs), steps, COMPILED_TOL)
         meter.add(number)
     else:
         points = taken(model, source, number)

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,11 @@ from rnnstats.kernels import markov
 from rnnstats.models.regimes.blocks import BoundBlock
 from rnnstats.models.regimes.composite import Composite, CompositePlan
 from rnnstats.models.regimes.domain import Domain
+from rnnstats.models.regimes.fused import FusedNormal
 from rnnstats.models.regimes.starts_law import StartLaw
 from rnnstats.models.regimes.transitions import Transitions
 
-__all__ = ["ChainModel", "Expectation", "Law", "MarkovLikelihood", "Outputs"]
+__all__ = ["BoundBlocks", "ChainModel", "Expectation", "Law", "MarkovLikelihood"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -101,7 +103,7 @@ class ChainModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Outputs:
+class BoundBlocks:
     """Blocks with their data.
 
     Attributes
@@ -126,7 +128,7 @@ class MarkovLikelihood:
     names : tuple of str
         All natural parameters: transitions, start, blocks.
     chain : ChainModel
-    outputs : Outputs
+    outputs : BoundBlocks
     domain : Domain
 
     Attributes
@@ -144,7 +146,7 @@ class MarkovLikelihood:
     """
 
     def __init__(
-        self, names: tuple[str, ...], chain: ChainModel, outputs: Outputs, domain: Domain
+        self, names: tuple[str, ...], chain: ChainModel, outputs: BoundBlocks, domain: Domain
     ) -> None:
         self.names, self.domain = names, domain
         self.transitions, self.starts = chain.transitions, chain.starts
@@ -159,6 +161,11 @@ class MarkovLikelihood:
         edges = [q + s, *(q + s + np.cumsum(outputs.sizes)).tolist()]
         self.q = (q, s)
         self.parts = tuple(slice(a, b) for a, b in itertools.pairwise(edges))
+
+    @cached_property
+    def fused(self) -> FusedNormal | None:
+        """The same in one compiled pass, where there is one."""
+        return FusedNormal(self) if FusedNormal.serves(self) else None
 
     # --- the parts ----------------------------------------------------------------------------
 
@@ -239,6 +246,11 @@ class MarkovLikelihood:
     def value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]:
         """Log-likelihood and its gradient, shape (K,), by Fisher's identity."""
         refused = -math.inf, np.full(len(theta), np.nan)
+        if self.fused is not None:
+            if not self.domain(theta) or (own := self.law(theta)) is None:
+                return refused
+            value, gradient = self.fused.value_and_gradient(theta, own)
+            return (value, gradient) if np.isfinite(gradient).all() else refused
         found, law = self.expect(theta)
         if law is None:
             return refused

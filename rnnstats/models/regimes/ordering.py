@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from rnnstats._checks import check_literal
 from rnnstats.errors import SpecificationError
+from rnnstats.models.regimes.starts_law import FreeStart, StationaryStart
 
 if TYPE_CHECKING:
     from rnnstats.models.markov import MarkovRNN
@@ -147,6 +148,8 @@ def renumbered(model: MarkovRNN, theta: FloatArray, order: IntArray) -> FloatArr
         if not np.allclose(back, moved, rtol=ROUNDING, atol=ROUNDING):
             return theta
         moved = back
+    elif isinstance(model.likelihood.starts, FreeStart | StationaryStart):
+        return moved  # nothing tells regimes apart
     before, after = model.likelihood.value(theta), model.likelihood.value(moved)
     same = math.isfinite(after) and abs(after - before) <= ROUNDING * (1.0 + abs(before))
     return moved if same else theta

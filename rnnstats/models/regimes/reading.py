@@ -14,8 +14,9 @@ from rnnstats._checks import shown
 from rnnstats._table import as_array, column_titles, is_default, listed, sequences_of
 from rnnstats.data import Endog
 from rnnstats.errors import DataError
+from rnnstats.results.regimes.outputs import level_text
 
-__all__ = ["coded", "level_text", "regrouped", "split_groups"]
+__all__ = ["coded", "refuse_words", "regrouped", "split_groups"]
 
 FloatArray = NDArray[np.float64]
 
@@ -73,13 +74,15 @@ def split_groups(endog: object, groups: object, *, caller: str) -> tuple[object,
             f"{caller}: groups must give one label a row; got {shown(groups)}. Pass an array, a "
             f"Series or the name of a column."
         )
-    labels = pd.Index(np.asarray(groups) if not isinstance(groups, pd.Index) else groups)
+    given = groups if isinstance(groups, pd.Index) else np.asarray(groups)
     rows = len(endog) if hasattr(endog, "__len__") else 0
-    if labels.ndim != 1 or len(labels) != rows:
+    if given.ndim != 1 or len(given) != rows:
+        got = len(groups) if given.ndim == 1 else f"shape {given.shape}"
         raise DataError(
             f"{caller}: groups must give one label for each of the {rows} rows of endog; got "
-            f"{len(labels)}. Leave it out for a single sequence."
+            f"{got}. Leave it out for a single sequence."
         )
+    labels = pd.Index(given)
     return endog, labels
 
 
@@ -177,6 +180,37 @@ def coded(
     return frame, found
 
 
+def refuse_words(data: object, titles: Sequence[str], *, caller: str) -> None:
+    """Refuse text in columns of numbers: categories that nobody called so.
+
+    Parameters
+    ----------
+    data : Series, DataFrame or array_like
+        Categories replaced by their codes.
+    titles : sequence of str
+        Names of the columns.
+    caller : str
+
+    Raises
+    ------
+    DataError
+        The message names a column and a value.
+    """
+    if isinstance(data, pd.DataFrame):
+        columns = [data.iloc[:, j] for j in range(data.shape[1])]
+    else:
+        columns = [data] if isinstance(data, pd.Series) else []
+    for name, column in zip(titles, columns, strict=False):
+        words = [] if pd.api.types.is_numeric_dtype(column.dtype) else column.tolist()
+        row = next((row for row, value in enumerate(words) if isinstance(value, str)), None)
+        if row is not None:
+            raise DataError(
+                f"{caller}: column {name!r} of endog must hold numbers for its emission; got "
+                f"{shown(words[row])} in row {row}. For categories use emission='categorical', or "
+                f"{{{name!r}: 'categorical', ...}} where other columns are numbers."
+            )
+
+
 def _codes(
     column: pd.Series, name: str, given: Sequence[object] | None, what: str, caller: str
 ) -> tuple[FloatArray, tuple[Any, ...]]:
@@ -189,32 +223,22 @@ def _codes(
     else:
         known = _sorted(pd.unique(column[~missing]).tolist())
     texts = [level_text(value) for value in known]
-    if len(set(texts)) != len(texts) or not texts:
+    if len(set(texts)) != len(texts) or len(set(known)) != len(known) or not texts:
         got = "none" if not texts else f"{listed(texts)}"
         raise DataError(
             f"{caller}: column {name!r} of {what} must hold categories with different names; got "
             f"{got}. Rename them."
         )
-    place: dict[Any, float] = {value: float(i) for i, value in enumerate(known)}
-    codes = np.full(len(column), np.nan)
-    for row, value in enumerate(column):
-        if missing[row]:
-            continue
-        code = place.get(value)
-        if code is None:
-            raise DataError(
-                f"{caller}: column {name!r} of {what} must hold the categories {listed(texts)}; "
-                f"got {shown(value)} in row {row}. Recode it, or use NaN for a missing value."
-            )
-        codes[row] = code
-    return codes, tuple(known)
-
-
-def level_text(value: object) -> str:
-    """Show a category as it is written in names of parameters."""
-    if isinstance(value, (float, np.floating)) and float(value).is_integer():
-        return str(int(value))
-    return str(value)
+    values = column.to_numpy(dtype=object)
+    codes = pd.Index(known, dtype=object).get_indexer(pd.Index(values, dtype=object))
+    foreign = np.flatnonzero((codes < 0) & ~missing)
+    if foreign.size:
+        row = int(foreign[0])
+        raise DataError(
+            f"{caller}: column {name!r} of {what} must hold the categories {listed(texts)}; "
+            f"got {shown(values[row])} in row {row}. Recode it, or use NaN for a missing value."
+        )
+    return np.where(missing, np.nan, codes), tuple(known)
 
 
 def _sorted(values: list[Any]) -> list[Any]:

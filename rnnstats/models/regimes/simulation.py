@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -33,7 +32,7 @@ def simulated(
     caller: str,
 ) -> pd.Series | pd.DataFrame:
     """Draw one sequence, see `MarkovRNN.simulate`."""
-    from rnnstats.results.regimes.simulate import drawn
+    from rnnstats.results.regimes.forecasting.simulation import Stage, drawn
 
     if exog is None:
         exog = own_rows(model.exog, rows, caller)
@@ -44,13 +43,7 @@ def simulated(
         exog_transition, model.exog_transition, rows, caller, what="exog_transition"
     )
     system = _stage(model, theta, rows, x, inputs, caller)
-    # what a draw asks of a model, with one sequence of another length
-    stage: Any = SimpleNamespace(
-        offsets=system.offsets,
-        order=model.order,
-        k_endog=model.k_endog,
-        endog=SimpleNamespace(values=system.sample.y),
-    )
+    stage = Stage(system.sample.y, system.offsets, model.order)
     values = drawn(stage, cast(Any, system), rows, rng).outputs[0]
     return decoded(model, values, pd.RangeIndex(rows))
 

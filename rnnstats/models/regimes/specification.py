@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -35,8 +36,10 @@ __all__ = [
     "StartName",
     "Switching",
     "TrendName",
+    "by_title",
     "categorical_columns",
     "check_lags",
+    "check_size",
     "emissions",
     "kept_start",
     "one_line",
@@ -66,6 +69,8 @@ ArForm = Literal["intercept", "mean"]
 StartName = Literal["stationary", "free", "uniform"]
 SWITCHES = ("trend", "exog", "ar", "variance")
 WITH_LAGS = (*JOINT, "student-t")
+# States of the mean form, K^(order+1): with 3^9 one likelihood takes eight seconds.
+MOST_STATES = 2**14
 OPTIONS = {"binomial": ("trials",), "categorical": ("levels",)}
 
 
@@ -146,6 +151,34 @@ def emissions(value: object, columns: tuple[str, ...], caller: str) -> tuple[Emi
         ordered = tuple(name for name in columns if name in names)
         found.append(Emission(ordered, family, options))
     return _each_once(found, columns, caller)
+
+
+def by_title(value: object, labels: Iterable[object], titles: tuple[str, ...]) -> object:
+    """Write the columns in ``emission`` as their names in the model.
+
+    Parameters
+    ----------
+    value : str or mapping
+        As the user gave it, with labels of columns or their names.
+    labels : iterable
+        Labels of the columns, which need not be text.
+    titles : tuple of str
+        Names of these columns.
+
+    Returns
+    -------
+    str or mapping
+    """
+    if not isinstance(value, Mapping):
+        return value
+    known = dict(zip(labels, titles, strict=True))
+
+    def named(key: Any) -> Any:
+        if key in titles or key in known:
+            return key if key in titles else known[key]
+        return tuple(named(one) for one in key) if isinstance(key, tuple) else key
+
+    return {named(key): item for key, item in value.items()}
 
 
 def _each_once(
@@ -230,12 +263,9 @@ def switching_words(value: object, caller: str) -> tuple[str, ...]:
     -------
     tuple of str
     """
-    words: tuple[Any, ...] = ()
-    if isinstance(value, str):
-        words = (value,)
-    elif isinstance(value, Iterable) and not isinstance(value, (bytes, Mapping)):
-        words = tuple(value)
-    if not all(isinstance(word, str) for word in words) or not (words or value in ((), [])):
+    several = isinstance(value, Iterable) and not isinstance(value, (str, bytes, Mapping))
+    words: tuple[Any, ...] = tuple(value) if several and isinstance(value, Iterable) else (value,)
+    if not all(isinstance(word, str) for word in words):
         raise SpecificationError(
             f"{caller}: switching must be a tuple of {', '.join(map(repr, SWITCHES))}; got "
             f"{shown(value)}. For example ('trend', 'variance')."
@@ -303,6 +333,21 @@ def check_lags(
                 f"column{'s' * (k_endog > 1)}, {emission.family!r}. Use ar_form='intercept'."
             )
     return order, form
+
+
+def check_size(k_regimes: int, order: int, ar_form: ArForm, rows: int | None, caller: str) -> None:
+    """Refuse more regimes than rows (None: any number), and more states than fit into memory."""
+    if rows is not None and k_regimes > rows:
+        raise SpecificationError(
+            f"{caller}: k_regimes must not be above the number of rows; got {k_regimes} with "
+            f"{rows} row{'s' * (rows != 1)}. Use fewer regimes; select_regimes compares numbers."
+        )
+    if ar_form == "mean" and (order + 1) * math.log(k_regimes) > math.log(MOST_STATES) + 1e-9:
+        raise SpecificationError(
+            f"{caller}: ar_form='mean' needs K^(order+1) states, at most {MOST_STATES}; got "
+            f"{k_regimes}^{order + 1} with k_regimes={k_regimes}, order={order}. Use "
+            "ar_form='intercept', which needs K, or a smaller order."
+        )
 
 
 def kept_start(value: object) -> object:

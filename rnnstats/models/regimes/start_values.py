@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.starts.regimes import Classification, classifications, features
+from rnnstats.kernels.chains import closed_classes
 from rnnstats.models._fitting import StartPoint
-from rnnstats.models.regimes.starts_law import StationaryStart, closed_classes
+from rnnstats.models.regimes.blocks.design import residuals
+from rnnstats.models.regimes.starts_law import StationaryStart
 from rnnstats.models.regimes.transitions import ProbabilityTransitions
 
 if TYPE_CHECKING:
@@ -290,8 +292,5 @@ def _residuals(values: FloatArray, given: FloatArray) -> FloatArray:
     for j in range(values.shape[1]):
         keep = known & np.isfinite(values[:, j])
         design = np.hstack([np.ones((int(keep.sum()), 1)), given[keep]])
-        unit = np.sqrt((design**2).sum(axis=0))
-        design /= np.where(unit > 0.0, unit, 1.0)
-        fitted = design @ np.linalg.lstsq(design, values[keep, j], rcond=1e-10)[0]
-        out[keep, j] = values[keep, j] - fitted
+        out[keep, j] = residuals(values[keep, j], design)
     return out

@@ -8,13 +8,12 @@ transition matrix of each sequence's first row (``anchors``, shape (K, K) for al
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
+from rnnstats.kernels.chains import stationary_law
 from rnnstats.models.regimes import names as naming
 from rnnstats.models.regimes.simplexes import (
     ProbabilityRows,
@@ -32,81 +31,11 @@ __all__ = [
     "LogitStart",
     "StartLaw",
     "StationaryStart",
-    "closed_classes",
-    "stationary_law",
 ]
 
 FloatArray = NDArray[np.float64]
 # Steepest slope by a probability, which coordinates then multiply by one that may be zero.
 STEEPEST = 1e150
-
-
-def closed_classes(matrix: FloatArray) -> list[NDArray[np.intp]]:
-    """Sets of regimes that a chain cannot leave and moves about in.
-
-    Parameters
-    ----------
-    matrix : ndarray, shape (K, K)
-
-    Returns
-    -------
-    list of ndarray of int
-        One array a class; the stationary law is unique if there is one class only.
-    """
-    graph: Any = csr_array((matrix > 0.0).astype(np.int8))
-    number, label = connected_components(graph, connection="strong")
-    leaves = np.zeros(number, dtype=bool)
-    rows, columns = np.nonzero(matrix > 0.0)
-    leaves[label[rows[label[rows] != label[columns]]]] = True
-    return [np.flatnonzero(label == c) for c in range(number) if not leaves[c]]
-
-
-def stationary_law(matrix: FloatArray) -> FloatArray | None:
-    """Stationary distribution of a transition matrix.
-
-    Parameters
-    ----------
-    matrix : ndarray, shape (K, K)
-
-    Returns
-    -------
-    ndarray, shape (K,), or None
-        None where it is not unique. Exact to rounding in every entry, however small, since
-        nothing is subtracted (Grassmann, Taksar and Heyman 1985, Operations Research 33).
-    """
-    k = len(matrix)
-    if k == 2:  # the usual case, in plain numbers
-        away, back = matrix.item(1), matrix.item(2)
-        total = away + back
-        return np.array([back / total, away / total]) if total > 0.0 else None
-    inside = None
-    if (matrix <= 0.0).any() and k > 1:
-        classes = closed_classes(matrix)
-        if len(classes) != 1:
-            return None
-        inside = classes[0]
-        matrix = matrix[np.ix_(inside, inside)]
-    law = _eliminated(matrix.copy())
-    if not np.isfinite(law).all():
-        return None
-    if inside is None:
-        return law
-    full = np.zeros(k)
-    full[inside] = law
-    return full
-
-
-def _eliminated(reduced: FloatArray) -> FloatArray:
-    """Stationary law by elimination, in place; not finite where a way back is below all numbers."""
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        for n in range(len(reduced) - 1, 0, -1):
-            reduced[:n, n] /= reduced[n, :n].sum()
-            reduced[:n, :n] += np.multiply.outer(reduced[:n, n], reduced[n, :n])
-        law = np.ones(len(reduced))
-        for n in range(1, len(reduced)):
-            law[n] = law[:n] @ reduced[:n, n]
-        law /= law.sum()
-    return law
 
 
 class StartLaw(Protocol):

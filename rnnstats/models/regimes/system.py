@@ -87,12 +87,11 @@ class MarkovSystem:
 
         Rows of the sample given their actual lags; without lags also the future rows.
         """
-        nobs = int(self.offsets[-1])
-        total = len(self.log_density)
         if self.order:
             rows = [self.sample.rows(block) for block in self.blocks]
         else:
-            rows = [self.sample.at(b, np.arange(max(nobs, total)), None) for b in self.blocks]
+            every = np.arange(len(self.log_density))
+            rows = [self.sample.at(block, every, None) for block in self.blocks]
         packed = zip(self.blocks, self.parts, rows, strict=True)
         return tuple(block.response_at(part, some) for block, part, some in packed)
 

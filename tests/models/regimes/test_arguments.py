@@ -10,7 +10,8 @@ import pytest
 
 from rnnstats import MarkovRNN
 from rnnstats.errors import DataError, SpecificationError
-from rnnstats.models.regimes.specification import Family
+from rnnstats.models.regimes.specification import Family, check_size
+from rnnstats.results.markov import MarkovResults
 
 Y = np.r_[np.sin(np.arange(20.0)), 3.0 + np.cos(np.arange(20.0))]
 X = np.c_[np.cos(np.arange(40.0)), np.arange(40.0) % 3]
@@ -66,6 +67,20 @@ def test_inputs_of_the_start_follow_the_labels_of_the_sequences() -> None:
         MarkovRNN(Y, groups=groups, start=table.set_axis(["x", "y"]))
     with pytest.raises(SpecificationError, match="must hold inputs of the log odds; got the col"):
         MarkovRNN(Y, start=pd.DataFrame({"h1": [0.3], "h2": [0.7]}))
+
+
+def test_emissions_by_labels_that_are_no_text() -> None:
+    counts = np.arange(40) % 3
+    numbers = MarkovRNN(pd.DataFrame({1: Y, 2: counts}), emission={1: "student-t", 2: "poisson"})
+    assert numbers.emission == {"y1": {"family": "student-t"}, "y2": {"family": "poisson"}}
+    frame = pd.DataFrame({"a": Y, 7: Y**2, "c": counts})
+    joint = MarkovRNN(frame, emission={("a", 7): "gaussian", "c": "poisson"})
+    assert joint.emission == {("a", "7"): {"family": "gaussian"}, "c": {"family": "poisson"}}
+    pairs = pd.DataFrame({("a", "b"): Y, ("a", "c"): counts})
+    nested = MarkovRNN(pairs, emission={("a", "b"): "student-t", ("a", "c"): "poisson"})
+    assert list(nested.emission) == ["a_b", "a_c"]
+    with pytest.raises(SpecificationError, match=r"got 9\. Columns are y1, y2"):
+        MarkovRNN(pd.DataFrame({1: Y, 2: counts}), emission={1: "gaussian", 9: "poisson"})
 
 
 def test_names_and_shape_of_a_model() -> None:
@@ -198,6 +213,36 @@ def test_arguments_refused(what: str) -> None:
     assert str(error.value).startswith("MarkovRNN: ")
 
 
+def test_more_regimes_than_rows_are_refused() -> None:
+    words = "k_regimes must not be above the number of rows; got 41 with 40 rows. Use fewer"
+    with pytest.raises(SpecificationError, match=f"^MarkovRNN: {words}"):
+        MarkovRNN(Y, k_regimes=41)
+    few = MarkovRNN(Y[:3], k_regimes=3, switching="trend")
+    with pytest.raises(SpecificationError, match="got 1000 with 1 row\\. "):
+        MarkovRNN(Y[:1], k_regimes=1000)
+    # a model that is known goes on with any number of rows
+    params = [0.8, 0.1, 0.1, 0.8, 0.1, 0.1, 0.0, 1.0, 2.0, 1.0]
+    further = MarkovResults.from_fit(few, np.array(params)).extend(Y[3:4])
+    assert further.model.nobs == 1
+    assert few.clone(Y[:2]).nobs == 2
+    chain, means = np.full((3, 3), 1 / 3), {"mean": [1.0, 5.0, 9.0]}
+    known = MarkovRNN.from_hmm(chain, means, None, [2.0], emission="poisson")
+    assert known.model.nobs == 1
+
+
+@pytest.mark.parametrize(("k_regimes", "order"), [(3, 8), (4, 8), (2, 14), (2, 10**9)])
+def test_too_many_composite_states_are_refused(k_regimes: int, order: int) -> None:
+    words = rf"at most 16384; got {k_regimes}\^{order + 1} with .* Use ar_form='intercept'.* order"
+    with pytest.raises(SpecificationError, match=words):
+        MarkovRNN(Y, k_regimes=k_regimes, order=order, ar_form="mean")
+
+
+def test_as_many_composite_states_as_allowed_pass() -> None:
+    check_size(2, 13, "mean", None, "caller")
+    check_size(1, 10**6, "mean", None, "caller")
+    check_size(9, 30, "intercept", 9, "caller")
+
+
 def test_several_columns_refused() -> None:
     data = pd.DataFrame({"a": Y, "b": Y})
     with pytest.raises(SpecificationError, match="can only be jointly normal"):
@@ -264,7 +309,7 @@ def test_inputs_of_simulations_go_by_name() -> None:
     turned = model.simulate(params, 9, rng=1, exog=inputs.loc[:8, ["b", "a"]])
     pd.testing.assert_series_equal(first, turned)
     pd.testing.assert_series_equal(first, model.simulate(params, 9, rng=1))
-    with pytest.raises(SpecificationError, match=r"exog must be given for more rows .* 40 rows for"):
+    with pytest.raises(SpecificationError, match=r"must be given for more rows .* 40 rows for"):
         model.simulate(params, 41)
     plain = MarkovRNN(Y)
     with pytest.raises(SpecificationError, match="no inputs; got exog"):
@@ -318,3 +363,12 @@ def test_draws_have_the_law_of_the_model() -> None:
     assert draw.mean() == pytest.approx(3.0, abs=5 * np.sqrt(51.0 / 20_000))
     lagged = np.mean((draw[1:] - 3.0) * (draw[:-1] - 3.0))
     assert lagged == pytest.approx(12.0 * 0.6, abs=1.0)
+
+
+def test_words_ask_for_categories() -> None:
+    words = pd.Series(list("abab") * 3, name="mood")
+    with pytest.raises(DataError, match=r"'mood' .* got 'a' in row 0.*emission='categorical'"):
+        MarkovRNN(words)
+    frame = pd.DataFrame({"n": np.arange(12.0), "mood": pd.Categorical(words)})
+    with pytest.raises(DataError, match=r"\{'mood': 'categorical', \.\.\.\}"):
+        MarkovRNN(frame)

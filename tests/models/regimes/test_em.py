@@ -12,7 +12,6 @@ from scipy.stats import poisson
 
 from rnnstats import MarkovRNN
 from rnnstats.models.regimes import climbing
-from rnnstats.models.regimes.batch import Batch
 from rnnstats.models.regimes.em import Steps, expectation_maximisation
 from rnnstats.models.regimes.start_values import chain_of, divisions, starting_points
 
@@ -91,10 +90,10 @@ def test_a_step_never_loses_and_the_end_is_a_maximum(name: str) -> None:
     # fixed points are those of the likelihood, the start's part in it included
     path = expectation_maximisation(steps, here.theta, maxiter=4000, tol=1e-12)
     assert path is not None
-    free = model.layout.reduce(path.theta)
+    free = model.layout.reduce(path.point.theta)
     transform = model.transform.holding(free)
     slope = transform.pull(
-        transform.to_unconstrained(free), model.layout.pull(model.score(path.theta))
+        transform.to_unconstrained(free), model.layout.pull(model.score(path.point.theta))
     )
     # in logs and units of the data a slope of 1e-3 is 1e-4 standard errors or less with 120 rows
     assert np.abs(slope).max() < 5e-3
@@ -124,36 +123,54 @@ def test_a_step_is_that_of_baum_and_welch() -> None:
     np.testing.assert_allclose(moved.theta, theirs, rtol=1e-11)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["gaussian", "common variance", "autoregression", "several sequences", "missing"],
-)
-def test_side_by_side_is_one_after_the_other(name: str) -> None:
+FUSED = [
+    "gaussian",
+    "common variance",
+    "common slope",
+    "autoregression",
+    "several sequences",
+    "missing",
+]
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_compiled_steps_are_those_of_the_general_algorithm(name: str) -> None:
     model = MODELS[name](data(3))
-    assert Batch.serves(model)
-    found = list(itertools.islice(divisions(model, np.random.default_rng(0)), 5))
-    laws = [chain_of(one, model.likelihood.offsets) for one in found]
-    batch = Batch(model)
-    stacked = (
-        np.array([one.weights for one in found]),
-        np.array([matrix for matrix, _ in laws]),
-        np.array([law for _, law in laws]),
-    )
-    begun = batch.climb(*stacked, 1e-8, 0, 0.0)
-    moved = batch.climb(*stacked, 1e-8, 4, 0.0)
+    fused = steps_of(model).fused
+    assert fused is not None
     steps = steps_of(model)
-    for first, last in zip(begun, moved, strict=True):
-        assert first.llf == pytest.approx(model.likelihood.value(first.theta), rel=1e-10)
-        here = steps.expectation(first.theta)
-        for _ in range(4):
+    for one in itertools.islice(divisions(model, np.random.default_rng(0)), 5):
+        chain = chain_of(one, model.likelihood.offsets)
+        begun = fused.climb_classified(one, chain, 0, 0.0, accelerate=False)
+        assert begun.found.llf == pytest.approx(model.likelihood.value(begun.theta), rel=1e-12)
+        law = model.likelihood.law(begun.theta)
+        assert law is not None
+        moved = fused.climb(begun.theta, law, 4, 0.0, accelerate=False)
+        here = steps.expectation(begun.theta)
+        for _ in range(moved.found.passes):
             here, _ = steps.step(here)
-        assert last.llf == pytest.approx(here.llf, rel=1e-7)  # a ridge of 1e-10 is added there
-        np.testing.assert_allclose(last.states, here.states, rtol=0, atol=1e-5)
+        # coefficients shared by regimes of different variance: there, four conditional steps in one
+        if name == "common slope":
+            assert moved.found.llf > begun.found.llf
+            continue
+        assert moved.found.llf == pytest.approx(here.llf, rel=1e-9)
+        np.testing.assert_allclose(moved.theta, here.theta, rtol=1e-6, atol=1e-8)
+        np.testing.assert_allclose(moved.found.states, here.states, rtol=0, atol=1e-7)
+
+
+@pytest.mark.parametrize("name", FUSED)
+def test_compiled_gradient_is_the_score(name: str) -> None:
+    model = MODELS[name](data(3))
+    theta = starting_points(model, np.random.default_rng(0), 1)[0].theta
+    value, gradient = model.likelihood.value_and_gradient(theta)
+    assert value == pytest.approx(model.likelihood.value(theta), rel=1e-12)
+    rows = model.likelihood.score_obs(theta)  # by the recursion of derivatives, not by sums
+    np.testing.assert_allclose(gradient, rows.sum(axis=0), rtol=1e-9, atol=1e-8)
 
 
 @pytest.mark.parametrize("name", ["inputs", "left to right", "two responses", "fixed mean"])
-def test_others_are_not_taken_side_by_side(name: str) -> None:
-    assert not Batch.serves(MODELS[name](data(3)))
+def test_others_are_left_to_the_general_algorithm(name: str) -> None:
+    assert steps_of(MODELS[name](data(3))).fused is None
 
 
 def test_acceleration_ends_at_the_same_point_in_fewer_passes() -> None:
@@ -164,7 +181,7 @@ def test_acceleration_ends_at_the_same_point_in_fewer_passes() -> None:
     fast = expectation_maximisation(steps, start, maxiter=5000, tol=1e-10)
     assert plain is not None
     assert fast is not None
-    assert fast.llf == pytest.approx(plain.llf, abs=1e-6)
+    assert fast.point.llf == pytest.approx(plain.point.llf, abs=1e-6)
     assert fast.iterations < plain.iterations
 
 

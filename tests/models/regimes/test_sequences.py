@@ -63,8 +63,12 @@ def test_groups_refused() -> None:
     y = np.arange(6.0)
     with pytest.raises(DataError, match=r"must be together.* got 'a' again in row 4"):
         MarkovRNN(y, groups=list("aabbab"))
+    with pytest.raises(DataError, match=r"got 1 again in row 2"):  # no np.int64(1)
+        MarkovRNN(y, groups=[1, 2, 1, 2, 1, 2])
     with pytest.raises(DataError, match="one label for each of the 6 rows of endog; got 2"):
         MarkovRNN(y, groups=["a", "b"])
+    with pytest.raises(DataError, match=r"each of the 6 rows of endog; got shape \(6, 2\)"):
+        MarkovRNN(y, groups=np.array([list("aaabbb")] * 2).T)
     with pytest.raises(DataError, match="got none in row 1"):
         MarkovRNN(y, groups=["a", None, "a", "b", "b", "b"])
     with pytest.raises(DataError, match="must name a column of endog or a level"):

@@ -16,7 +16,7 @@ ONE_WAY = {"p[h2->h1]": 0, "p[h1->h3]": 0, "p[h3->h1]": 0, "p[h3->h2]": 0}
 
 def test_regimes_left_for_good_need_a_start_of_their_own() -> None:
     model = MarkovRNN(Y, k_regimes=3, fixed=ONE_WAY)
-    with pytest.raises(SpecificationError, match="under which it leaves h1, h2 for good. Use"):
+    with pytest.raises(SpecificationError, match=r"under which it leaves h1, h2 for good\. Use"):
         model.fit()
     found = MarkovRNN(Y, k_regimes=3, fixed=ONE_WAY, start="free").fit()
     np.testing.assert_allclose(found.params[["V[y,h1]", "V[y,h2]", "V[y,h3]"]], [0, 4, 8], atol=0.7)

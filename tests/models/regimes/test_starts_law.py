@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnstats import MarkovRNN
+from rnnstats.kernels.chains import stationary_law
 from rnnstats.models.regimes.composite import CompositePlan
-from rnnstats.models.regimes.starts_law import StationaryStart, closed_classes, stationary_law
+from rnnstats.models.regimes.starts_law import StationaryStart
 
 
 def random_matrix(seed: int, k: int, sharpness: float) -> np.ndarray:
@@ -68,24 +69,6 @@ def test_laws_of_chains_that_hardly_move() -> None:
     move = np.zeros((3, 3))
     move[0, 0], move[0, 1] = -tiny, tiny
     assert (pulled * move).sum() == pytest.approx(-3.0 / 16.0, rel=1e-12)
-
-
-def test_a_way_back_below_all_numbers_is_none() -> None:
-    # Nothing can be said about the law, and nothing is said: no warning (an error in these tests).
-    matrix = np.array([[0.5, 0.25, 0.25], [0.5, 0.25, 0.25], [1e-320, 1e-320, 1.0]])
-    assert stationary_law(matrix) is None
-
-
-def test_classes_that_are_never_left() -> None:
-    matrix = np.array(
-        [[0.5, 0.2, 0.3, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.4, 0.6], [0.0, 0.0, 0.9, 0.1]]
-    )
-    assert [c.tolist() for c in closed_classes(matrix)] in ([[1], [2, 3]], [[2, 3], [1]])
-    assert stationary_law(matrix) is None
-    assert stationary_law(np.eye(2)) is None
-    one = matrix.copy()
-    one[1] = [0.0, 0.5, 0.5, 0.0]
-    np.testing.assert_allclose(stationary_law(one), [0.0, 0.0, 0.6, 0.4], rtol=1e-14)
 
 
 @pytest.mark.parametrize(("k", "order"), [(1, 2), (2, 1), (2, 3), (3, 2)])

@@ -8,15 +8,17 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dpotrf, dpotrs
 
 from rnnstats.models.regimes.blocks.base import BlockRequest, Rows
 
-__all__ = ["Design", "LeastSquares", "design", "solve"]
+__all__ = ["Design", "LeastSquares", "design", "residuals", "solve"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 _MOST_PRODUCTS: Final = 4_000_000  # numbers kept so that moments are one product
 _SURE: Final = 1e-2  # pivot of a Cholesky factor with unit diagonal that leaves no doubt
+_FLAT: Final = 1e-10  # singular values that count as zero, as a share of the largest
 _COLLINEAR: Final = 1e-12  # part of a column that earlier ones leave over, called rounding
 
 
@@ -117,8 +119,10 @@ class Design:
         size = np.where(size > 0.0, size, 1.0)
         inner, triangle = np.linalg.qr(self.matrix / size)
         short = self.m - len(triangle)  # fewer rows than columns
-        inner = np.pad(inner, ((0, 0), (0, short)))
-        return Design(inner, self.m, self.usable), np.pad(triangle, ((0, short), (0, 0))) * size
+        if short:
+            inner = np.pad(inner, ((0, 0), (0, short)))
+            triangle = np.pad(triangle, ((0, short), (0, 0)))
+        return Design(inner, self.m, self.usable), triangle * size
 
 
 class LeastSquares:
@@ -138,6 +142,8 @@ class LeastSquares:
     ----------
     places : ndarray of int, shape (q,)
         The different places, in ascending order; steps are in this order.
+    basis : ndarray, shape (K, m, r)
+        Coefficients of the orthonormal design, in each regime, from the coordinates used here.
     """
 
     def __init__(self, design: Design, place: IntArray) -> None:
@@ -154,7 +160,7 @@ class LeastSquares:
         size = np.where(size > 0.0, size, 1.0)
         kept = _independent(flat / size)
         basis, rest = np.linalg.qr(flat[:, kept] / size[kept])
-        self._basis = basis.reshape(k_regimes, len(place), len(rest))
+        self.basis = basis.reshape(k_regimes, len(place), len(rest))
         self._back = np.zeros((q, int(kept.sum())))
         self._back[kept] = np.linalg.solve(rest, np.eye(len(rest))) / size[kept, None]
 
@@ -172,7 +178,7 @@ class LeastSquares:
             By regime; their sum is the matrix of the normal equations.
         """
         moments = self._inner.moments(weights)
-        out: FloatArray = self._basis.transpose(0, 2, 1) @ moments @ self._basis
+        out: FloatArray = self.basis.transpose(0, 2, 1) @ moments @ self.basis
         return out
 
     def right(self, values: FloatArray) -> FloatArray:
@@ -190,7 +196,22 @@ class LeastSquares:
             By regime.
         """
         inner = self._inner.adjoint(values)
-        out: FloatArray = (inner.T[:, None, :] @ self._basis)[:, 0]
+        out: FloatArray = (inner.T[:, None, :] @ self.basis)[:, 0]
+        return out
+
+    def unfolded(self, step: FloatArray) -> FloatArray:
+        """
+        Coefficients from the coordinates used here.
+
+        Parameters
+        ----------
+        step : ndarray, shape (r,)
+
+        Returns
+        -------
+        ndarray, shape (q,)
+        """
+        out: FloatArray = self._back @ step
         return out
 
     def back(self, step: FloatArray, matrices: FloatArray) -> FloatArray:
@@ -209,7 +230,7 @@ class LeastSquares:
             0 for coefficients of regimes without weight.
         """
         heard = (np.abs(matrices).max(axis=(1, 2), initial=0.0) > 0.0)[:, None]
-        out: FloatArray = self._back @ step
+        out = self.unfolded(step)
         out *= (self._member & heard).any(axis=0)
         return out
 
@@ -268,6 +289,31 @@ def design(request: BlockRequest, rows: Rows) -> Design:
     return Design(np.ascontiguousarray(np.concatenate(pieces, axis=1)), m, usable)
 
 
+def residuals(y: FloatArray, matrix: FloatArray) -> FloatArray:
+    """
+    Least-squares residuals, columns brought to one size.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+    matrix : ndarray, shape (n, m)
+        Columns may be collinear.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+    """
+    size = np.sqrt((matrix**2).sum(axis=0))
+    scaled = matrix / np.where(size > 0.0, size, 1.0)
+    factor, lost = dpotrf(scaled.T @ scaled, clean=0)
+    if not lost and np.diagonal(factor).min(initial=1.0) > _SURE:
+        out: FloatArray = y - scaled @ dpotrs(factor, scaled.T @ y)[0]
+        out -= scaled @ dpotrs(factor, scaled.T @ out)[0]  # what the first solution rounded
+        return out
+    rest: FloatArray = y - scaled @ np.linalg.lstsq(scaled, y, rcond=_FLAT)[0]
+    return rest
+
+
 def solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
     """
     Smallest solution of normal equations, with columns in their own units.
@@ -288,14 +334,14 @@ def solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
     size = np.where(size > 0.0, size, 1.0)
     if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
         return np.zeros_like(right)
-    unit = matrix / np.outer(size, size)
-    try:
-        pivots = np.diagonal(np.linalg.cholesky(unit))
-    except np.linalg.LinAlgError:
-        pivots = np.zeros(1)
-    if pivots.min(initial=1.0) > _SURE:  # far from collinear
-        quick: FloatArray = np.linalg.solve(matrix, right)
-        return quick
+    unit = matrix / np.multiply.outer(size, size)
+    if not len(size):
+        return np.zeros_like(right)
+    factor, lost = dpotrf(unit, clean=0)
+    if not lost and np.diagonal(factor).min() > _SURE:  # far from collinear
+        by = size if right.ndim == 1 else size[:, None]
+        found: FloatArray = dpotrs(factor, right / by)[0]
+        return found.reshape(right.shape) / by
     values, vectors = np.linalg.eigh(unit)
     kept = values > 1e-12 * max(float(values[-1]), 0.0)
     inverse = np.where(kept, 1.0 / np.where(kept, values, 1.0), 0.0)

@@ -27,10 +27,11 @@ _SMALL = 1e-9  # relative change called none
 
 @dataclass(frozen=True, eq=False)
 class _Pattern:
-    """Rows in which the same elements are seen."""
+    """Rows in which the same elements are seen, and the others are gone."""
 
     rows: IntArray | slice
     seen: IntArray
+    gone: IntArray
 
     def square(self) -> tuple[IntArray, IntArray]:
         """Index of the submatrix of what is seen."""
@@ -303,13 +304,13 @@ class BoundGaussian:
             return resid, excess
         covariance = self.block.covariances(part)[k]
         for pattern in self.patterns:
-            gone = np.setdiff1d(np.arange(self.d), pattern.seen)
+            gone = pattern.gone
             if not len(gone):
                 continue
             cross = covariance[gone[:, None], pattern.seen]
             slope = cross @ _inverse(covariance[pattern.square()])
             own = resid[pattern.rows][:, pattern.seen]
-            resid[_block(_Pattern(pattern.rows, gone))] = own @ slope.T
+            resid[_block(pattern, gone)] = own @ slope.T
             rest = covariance[gone[:, None], gone] - slope @ cross.T
             excess[gone[:, None], gone] += weights[pattern.rows].sum() * rest
         return resid, excess
@@ -374,11 +375,11 @@ class BoundGaussian:
 def _patterns(seen: NDArray[np.bool_]) -> tuple[_Pattern, ...]:
     """Rows by what is seen in them; rows in which nothing is are in no pattern."""
     if seen.all():
-        return (_Pattern(slice(None), np.arange(seen.shape[1])),)
+        return (_Pattern(slice(None), np.arange(seen.shape[1]), np.arange(0)),)
     kinds, which = np.unique(seen, axis=0, return_inverse=True)
     found = enumerate(kinds)
     return tuple(
-        _Pattern(np.flatnonzero(which.ravel() == i), np.flatnonzero(kind))
+        _Pattern(np.flatnonzero(which.ravel() == i), np.flatnonzero(kind), np.flatnonzero(~kind))
         for i, kind in found
         if kind.any()
     )
@@ -394,11 +395,14 @@ def _inverse(covariance: FloatArray) -> FloatArray:
     return out
 
 
-def _block(pattern: _Pattern) -> tuple[IntArray | slice, IntArray]:
-    """Index of a pattern's elements in an array of rows and columns."""
+def _block(
+    pattern: _Pattern, elements: IntArray | None = None
+) -> tuple[IntArray | slice, IntArray]:
+    """Index of a pattern's elements (those seen) in an array of rows and columns."""
+    chosen = pattern.seen if elements is None else elements
     if isinstance(pattern.rows, slice):
-        return pattern.rows, pattern.seen
-    return pattern.rows[:, None], pattern.seen
+        return pattern.rows, chosen
+    return pattern.rows[:, None], chosen
 
 
 def _above(covariance: FloatArray, floor: FloatArray, kind: str) -> FloatArray:

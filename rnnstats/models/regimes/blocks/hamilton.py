@@ -1,7 +1,7 @@
 """Markov switching autoregression in mean form: deviations from the regime's mean are an AR(p).
 
 ``y_t - m_t(h_t) = sum_l ar_l (y_{t-l} - m_{t-l}(h_{t-l})) + e_t`` with
-``m_t(k) = c_k + b_k t + D_k x_t`` (Hamilton 1989, equation 2.2; Hamilton 1994, section 22.4). The
+``m_t(k) = c_k + b_k t + D_k x_t`` (Hamilton 1989; Hamilton 1994, section 22.4). The
 residual depends on p + 1 regimes, so densities are columns of composite states
 ``(h_t, ..., h_{t-p})``, ``h_t`` the most significant digit. For each of them the residual is
 ``a_s' v_t``: ``v_t`` holds responses and regressors of the row and its lags, ``a_s`` is bilinear
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -31,6 +32,7 @@ from rnnstats.models.regimes.blocks.predictor import (
     summed,
     terms,
 )
+from rnnstats.models.regimes.composite import lagged_regimes
 from rnnstats.parameters.transforms import Block as TransformBlock
 
 __all__ = ["HamiltonBlock"]
@@ -38,7 +40,8 @@ __all__ = ["HamiltonBlock"]
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
 _LOG_2PI = math.log(2.0 * math.pi)
-_START_STEPS = 3
+_START_STEPS = 1
+_MOST_DENSE = 200_000  # numbers of quadratic forms kept as matrices
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,8 +86,7 @@ class HamiltonBlock:
         self.transforms: tuple[TransformBlock, ...] = self.extras.transforms
         self.own = own(coefficients.place, self.extras.place)
         self.own_scale = not self.extras.common
-        width = (request.k_regimes,) * (request.order + 1)
-        self.digits: IntArray = np.indices(width).reshape(request.order + 1, -1).T
+        self.digits = lagged_regimes(request.k_regimes, request.order)
         self.means = _columns(request, len(self.mean_place))
         self.r = 2 + self.order + int(self.means.max(initial=-1))
         self._bilinear = self._products()
@@ -218,6 +220,10 @@ class HamiltonBlock:
         ndarray, shape (S, r)
         """
         table, extended = self._bilinear, np.append(part, 1.0)
+        if self._dense is not None:
+            wide = (self._dense @ extended).reshape(-1, len(extended))
+            both: FloatArray = (0.5 * (wide @ extended)).reshape(-1, self.r)
+            return both
         values = table.sign * extended[table.first] * extended[table.second]
         return summed(table.cell, values, len(self.digits) * self.r).reshape(-1, self.r)
 
@@ -234,11 +240,26 @@ class HamiltonBlock:
         ndarray, shape (S, r, q)
         """
         table, extended, q = self._bilinear, np.append(part, 1.0), len(part) + 1
+        if self._dense is not None:
+            dense: FloatArray = (self._dense @ extended).reshape(len(self.digits), self.r, q)
+            return dense[:, :, :-1]
         cells = np.concatenate([table.cell * q + table.first, table.cell * q + table.second])
         values = np.concatenate([extended[table.second], extended[table.first]])
         values *= np.concatenate([table.sign, table.sign])
         wide = summed(cells, values, len(self.digits) * self.r * q)
         return np.ascontiguousarray(wide.reshape(len(self.digits), self.r, q)[:, :, :-1])
+
+    @cached_property
+    def _dense(self) -> FloatArray | None:
+        """The products as symmetric matrices, (S r (q + 1), q + 1), where they are not too many."""
+        table, q = self._bilinear, len(self.names) + 1
+        size = len(self.digits) * self.r
+        if size * q * q > _MOST_DENSE:
+            return None
+        out = np.zeros((size, q, q))
+        np.add.at(out, (table.cell, table.first, table.second), table.sign)
+        np.add.at(out, (table.cell, table.second, table.first), table.sign)
+        return out.reshape(size * q, q)
 
     def _products(self) -> _Bilinear:
         """Each loading as a sum of signed products of two parameters, or of one and 1."""
@@ -293,11 +314,14 @@ class _BoundHamilton:
         variance = block.extras.read(part)[0][self.now]
         resid = self._resid(part)
         counted = weights * self.heard[:, None]
+        mass = counted.sum(axis=0)
         sums = (counted * resid).T @ self.stacked / variance[:, None]
         slopes = block.loading_slopes(self._moved(part)).reshape(-1, self.q)
         out: FloatArray = -(sums.ravel() @ slopes)
-        squares = np.einsum("ns,ns,ns->s", counted, resid, resid)
-        by_variance = 0.5 * (squares / variance - counted.sum(axis=0)) / variance
+        counted *= resid
+        counted *= resid
+        squares = np.ones(len(resid)) @ counted
+        by_variance = 0.5 * (squares / variance - mass) / variance
         out += summed(block.extras.place[0][self.now], by_variance, self.q)
         return out
 
@@ -399,7 +423,9 @@ class _BoundHamilton:
         """Mean squared residuals by regime, from the residuals themselves."""
         block, k_regimes = self.block, self.block.request.k_regimes
         resid = self.stacked @ block.loadings(held).T
-        squares = np.einsum("ns,ns,ns->s", weights, resid, resid)
+        np.square(resid, out=resid)
+        resid *= weights
+        squares = np.ones(len(resid)) @ resid
         sums = summed(self.now, squares, k_regimes)
         mass = summed(self.now, weights.sum(axis=0), k_regimes)
         if block.extras.common:

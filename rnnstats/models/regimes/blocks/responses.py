@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.families.base import Family
+from rnnstats.families.base import ScalarFamily
 
 __all__ = ["ScalarResponse"]
 
@@ -20,7 +20,7 @@ class ScalarResponse:
 
     Parameters
     ----------
-    family : Family
+    family : ScalarFamily
     columns : tuple of int
         The column of endog.
     eta : ndarray, shape (n, S) or (1, S)
@@ -34,16 +34,14 @@ class ScalarResponse:
     ----------
     discrete : bool
     normal : bool
-        False: normal columns have a `NormalResponse`.
     levels : None
     """
 
-    normal: Final = False
     levels: Final = None
 
     def __init__(
         self,
-        family: Family,
+        family: ScalarFamily,
         columns: tuple[int, ...],
         eta: FloatArray,
         extra: FloatArray,
@@ -52,6 +50,7 @@ class ScalarResponse:
         self.family = family
         self.columns = columns
         self.discrete = family.discrete
+        self.normal = family.name == "gaussian"
         self._eta, self._extra, self._n = eta, extra, n
 
     def _wide(self, values: FloatArray) -> FloatArray:

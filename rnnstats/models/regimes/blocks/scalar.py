@@ -9,6 +9,7 @@ coefficients given (ECM; Meng and Rubin 1993), and the two alternate until neith
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -208,14 +209,10 @@ class BoundScalar:
 
     def starts(self, weights: FloatArray) -> FloatArray:
         block, family = self.block, self.block.family
-        part = np.zeros(self.q)
-        part[block.extras.place] = family.start_extra(self.y[self.seen])[:, None]
+        part = self.pooled.copy()
         if len(block.place):
             rough = family.working(np.where(self.seen, self.y, family.neutral))
             counted = weights * self.seen[:, None]
-            alike = np.arange(len(block.place), dtype=np.intp)[:, None]
-            whole = counted.sum(axis=1, keepdims=True)
-            part[block.place] = self._regressed(rough, whole, alike, np.zeros(len(alike)))[:, None]
             part = self._regressed(rough, counted, block.place, part)
         before = block.extras.read(part)
         part = self.m_step(part, weights)
@@ -225,6 +222,18 @@ class BoundScalar:
             total = np.full_like(total, total.sum()) if block.extras.common else total
             after = block.extras.read(part)
             part[block.extras.place[0]] = (total * after[0] + before[0]) / (total + 1.0)
+        return part
+
+    @cached_property
+    def pooled(self) -> FloatArray:
+        """What one regime would have, to begin with: the regression of all rows, (q,)."""
+        block, family, part = self.block, self.block.family, np.zeros(self.q)
+        part[block.extras.place] = family.start_extra(self.y[self.seen])[:, None]
+        if len(block.place):
+            rough = family.working(np.where(self.seen, self.y, family.neutral))
+            alike = np.arange(len(block.place), dtype=np.intp)[:, None]
+            whole = self.seen[:, None].astype(np.float64)
+            part[block.place] = self._regressed(rough, whole, alike, np.zeros(len(alike)))[:, None]
         return part
 
     def _regressed(

@@ -1,0 +1,191 @@
+"""A normal response with constant transition probabilities: whole climbs in compiled code.
+
+`em` states the algorithm for every model; where one response is normal given a linear predictor,
+nothing is restricted and the transition probabilities are constant, the same steps are taken by
+`rnnstats.kernels.markov_normal`, in coordinates of an orthonormal design.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rnnstats.estimation.starts.regimes import Classification
+from rnnstats.kernels.markov_normal import NormalChain, NormalEnd, Start
+from rnnstats.models.regimes.blocks.predictor import summed
+from rnnstats.models.regimes.blocks.scalar import BoundScalar
+from rnnstats.models.regimes.starts_law import FixedStart, FreeStart, StationaryStart
+from rnnstats.models.regimes.transitions import ProbabilityTransitions
+
+if TYPE_CHECKING:
+    from rnnstats.models.regimes.likelihood import Law, MarkovLikelihood
+
+__all__ = ["FusedEnd", "FusedNormal"]
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class FusedEnd:
+    """Where one start has led.
+
+    Attributes
+    ----------
+    theta : ndarray, shape (K,)
+    found : NormalEnd
+    """
+
+    theta: FloatArray
+    found: NormalEnd
+
+
+class FusedNormal:
+    """Likelihood and expectation-maximisation of a model that `serves` accepts.
+
+    Parameters
+    ----------
+    likelihood : MarkovLikelihood
+    """
+
+    def __init__(self, likelihood: MarkovLikelihood) -> None:
+        bound = likelihood.bound[0]
+        assert isinstance(bound, BoundScalar)
+        self.likelihood, self.bound, self.block = likelihood, bound, bound.block
+        inner, self._triangle = bound.design.orthogonal
+        n, m = len(bound.y), bound.design.m
+        x = np.ones((n, m)) if inner.matrix is None else inner.matrix
+        self._chain = NormalChain(
+            bound.y, x, bound.seen, bound.squares.basis, likelihood.offsets,
+            self.block.extras.common, bound.floor,
+        )  # fmt: skip
+
+    @staticmethod
+    def serves(likelihood: MarkovLikelihood) -> bool:
+        """Whether a model is of the kind, restrictions aside."""
+        bound = likelihood.bound[0]
+        return (
+            len(likelihood.bound) == 1
+            and isinstance(bound, BoundScalar)
+            and bound.block.family.name == "gaussian"
+            and bound.block.place.shape[1] > 1
+            and isinstance(likelihood.transitions, ProbabilityTransitions)
+        )
+
+    @property
+    def climbs(self) -> bool:
+        """Whether its start has a closed form, too."""
+        return isinstance(self.likelihood.starts, FixedStart | FreeStart | StationaryStart)
+
+    def value_and_gradient(self, theta: FloatArray, law: Law) -> tuple[float, FloatArray]:
+        """Log-likelihood and gradient at parameters of the domain.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (K,)
+        law : Law
+            At `theta`.
+        """
+        like, block, part = self.likelihood, self.block, theta[self.likelihood.parts[0]]
+        variance = part[block.extras.place[0]]
+        found = self._chain.climb(self._inner(part), variance, law.transition, law.start, "fixed")
+        if found.llf == -np.inf:
+            return found.llf, np.full(len(theta), np.nan)
+        out = summed(block.place, self._triangle.T @ (found.cross.T / variance), self.bound.q)
+        by_variance = 0.5 * (found.sums[:, -2] / variance - found.sums[:, -1]) / variance
+        out += summed(block.extras.place[0], by_variance, self.bound.q)
+        chain = like.pull_chain(theta, law, found.d_transition, found.d_start)
+        return found.llf, np.concatenate([chain, out])
+
+    def climb(
+        self, theta: FloatArray, law: Law, limit: int, tol: float, *, accelerate: bool
+    ) -> FusedEnd:
+        """Climb by expectation-maximisation from parameters.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (K,)
+        law : Law
+            At `theta`.
+        limit : int
+            Passes of the smoother after the first.
+        tol : float
+            Stop when a step gains no more than this.
+        accelerate : bool
+
+        Returns
+        -------
+        FusedEnd
+        """
+        part = theta[self.likelihood.parts[0]]
+        found = self._chain.climb(
+            self._inner(part), part[self.block.extras.place[0]], law.transition, law.start,
+            self._start, limit=limit, tol=tol, accelerate=accelerate,
+        )  # fmt: skip
+        return FusedEnd(self._theta(part, found), found)
+
+    def climb_classified(
+        self,
+        given: Classification,
+        chain: tuple[FloatArray, FloatArray],
+        limit: int,
+        tol: float,
+        *,
+        accelerate: bool,
+    ) -> FusedEnd:
+        """Climb by expectation-maximisation from a classification of the rows.
+
+        Parameters
+        ----------
+        given : Classification
+        chain : tuple of ndarray
+            Transition matrix and start law counted in it.
+        limit, tol, accelerate
+            As in `climb`.
+
+        Returns
+        -------
+        FusedEnd
+        """
+        part, spread = self._pooled
+        starts = self.likelihood.starts
+        law = starts.law if isinstance(starts, FixedStart) else chain[1]
+        if isinstance(starts, FreeStart):
+            law = np.repeat(law.mean(axis=0, keepdims=True), len(law), axis=0)
+        found = self._chain.climb(
+            self._inner(part), np.full(len(chain[0]), spread), chain[0], law, self._start,
+            weights=given.weights, pooled=spread, limit=limit, tol=tol, accelerate=accelerate,
+        )  # fmt: skip
+        return FusedEnd(self._theta(part, found), found)
+
+    @property
+    def _start(self) -> Start:
+        starts = self.likelihood.starts
+        if isinstance(starts, StationaryStart):
+            return "stationary"
+        return "free" if isinstance(starts, FreeStart) else "fixed"
+
+    @property
+    def _pooled(self) -> tuple[FloatArray, float]:
+        """The regression of all rows, and its squared scale."""
+        return self.bound.pooled, float(self.likelihood.pooled[0][0])
+
+    def _inner(self, part: FloatArray) -> FloatArray:
+        """Coefficients of the orthonormal design, (K, m)."""
+        out: FloatArray = (self._triangle @ part[self.block.place]).T
+        return out
+
+    def _theta(self, part: FloatArray, found: NormalEnd) -> FloatArray:
+        """Natural parameters."""
+        like = self.likelihood
+        q, s = like.q
+        theta = np.empty(len(like.names))
+        theta[:q] = like.transitions.read(found.transition)
+        theta[q : q + s] = like.starts.read(found.law)
+        moved = part.copy()
+        moved[self.bound.squares.places] += self.bound.squares.unfolded(found.u)
+        moved[self.block.extras.place[0]] = found.variance
+        theta[like.parts[0]] = moved
+        return theta
