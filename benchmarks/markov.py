@@ -139,7 +139,7 @@ def em_pair(k: int, nobs: int) -> Iterator[Row]:
     The model, like their object, is made before.
     """
     from rnnstats import MarkovRNN
-    from rnnstats.models.regimes.em import Steps, expectation_maximisation
+    from rnnstats.models.regimes.fit.em import Steps, expectation_maximisation
 
     rng = np.random.default_rng(k)
     transition = np.full((k, k), 0.06 / max(k - 1, 1))

@@ -14,13 +14,14 @@ from rnnstats.estimation.convergence import Convergence
 from rnnstats.models._arguments import restrictions
 from rnnstats.models.base import LikelihoodModel, StartPoint
 from rnnstats.models.conversion.regimes_elsewhere import RegimesFromElsewhere
-from rnnstats.models.regimes import assembly, fitting, specification
 from rnnstats.models.regimes.blocks import Block
+from rnnstats.models.regimes.construction import assembly, specification
+from rnnstats.models.regimes.construction.specification import ArForm, TrendName
+from rnnstats.models.regimes.fit import fitting
+from rnnstats.models.regimes.fit.ordering import OrderRule
+from rnnstats.models.regimes.fit.start_values import default_number, starting_points
 from rnnstats.models.regimes.likelihood import MarkovLikelihood
 from rnnstats.models.regimes.methods import RegimeMethods
-from rnnstats.models.regimes.ordering import OrderRule
-from rnnstats.models.regimes.specification import ArForm, TrendName
-from rnnstats.models.regimes.start_values import default_number, starting_points
 from rnnstats.parameters.transforms import Transform
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from rnnstats.models.conversion.hmm_sources import (
     one_or_all,
 )
 from rnnstats.models.markov import MarkovRNN
-from rnnstats.models.regimes.assembly import read_outputs
-from rnnstats.models.regimes.specification import public_emission
+from rnnstats.models.regimes.construction.assembly import read_outputs
+from rnnstats.models.regimes.construction.specification import public_emission
 from rnnstats.results.regimes.networks import HiddenMarkov
 
 __all__ = ["ConvertedRegimes", "build", "from_hmm"]

@@ -18,11 +18,11 @@ from numpy.typing import NDArray
 
 from rnnstats.kernels import markov
 from rnnstats.models.regimes.blocks import BoundBlock
-from rnnstats.models.regimes.composite import Composite, CompositePlan
 from rnnstats.models.regimes.domain import Domain
-from rnnstats.models.regimes.fused import FusedNormal
-from rnnstats.models.regimes.starts_law import StartLaw
-from rnnstats.models.regimes.transitions import Transitions
+from rnnstats.models.regimes.fit.fused import FusedNormal
+from rnnstats.models.regimes.law.composite import Composite, CompositePlan
+from rnnstats.models.regimes.law.starts import StartLaw
+from rnnstats.models.regimes.law.transitions import Transitions
 
 __all__ = ["BoundBlocks", "ChainModel", "Expectation", "Law", "MarkovLikelihood"]
 

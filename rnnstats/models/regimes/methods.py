@@ -13,10 +13,11 @@ from rnnstats._checks import check_generator, check_int
 from rnnstats._index import label
 from rnnstats.data import Endog, Exog
 from rnnstats.models._fitting import natural_vector
-from rnnstats.models.regimes import assembly, probabilities, simulation, specification
-from rnnstats.models.regimes.infinity import runaways
+from rnnstats.models.regimes import probabilities, simulation
+from rnnstats.models.regimes.construction import assembly, specification
+from rnnstats.models.regimes.fit.infinity import runaways
+from rnnstats.models.regimes.law.names import regime_names
 from rnnstats.models.regimes.likelihood import MarkovLikelihood
-from rnnstats.models.regimes.names import regime_names
 from rnnstats.models.regimes.probabilities import FilteredRegimes, SmoothedRegimes
 from rnnstats.models.regimes.system import MarkovSystem
 from rnnstats.parameters.layout import Layout

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnnstats.errors import SpecificationError
 from rnnstats.models._arguments import input_rows, own_rows
-from rnnstats.models.regimes.composite import CompositePlan
-from rnnstats.models.regimes.rows import Sample
+from rnnstats.models.regimes.law.composite import CompositePlan
+from rnnstats.models.regimes.sample import Sample
 from rnnstats.models.regimes.system import MarkovSystem
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from rnnstats.equivalence.readouts import Readout
 from rnnstats.models.regimes.blocks import Block, Response
-from rnnstats.models.regimes.composite import Composite
+from rnnstats.models.regimes.law.composite import Composite
 from rnnstats.models.regimes.readouts import readouts
-from rnnstats.models.regimes.rows import Sample
+from rnnstats.models.regimes.sample import Sample
 
 __all__ = ["MarkovSystem"]
 

@@ -52,7 +52,7 @@ def make_block(request: BlockRequest) -> Block:
     Notes
     -----
     That the request makes sense is checked at the door, see
-    `rnnstats.models.regimes.specification`.
+    `rnnstats.models.regimes.construction.specification`.
     """
     if request.family in JOINT:
         if request.order and request.ar_form == "mean":

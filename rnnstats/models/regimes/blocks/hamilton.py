@@ -32,7 +32,7 @@ from rnnstats.models.regimes.blocks.predictor import (
     summed,
     terms,
 )
-from rnnstats.models.regimes.composite import lagged_regimes
+from rnnstats.models.regimes.law.composite import lagged_regimes
 from rnnstats.parameters.transforms import Block as TransformBlock
 
 __all__ = ["HamiltonBlock"]

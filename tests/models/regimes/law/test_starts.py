@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from rnnstats import MarkovRNN
 from rnnstats.kernels.chains import stationary_law
-from rnnstats.models.regimes.composite import CompositePlan
-from rnnstats.models.regimes.starts_law import StationaryStart
+from rnnstats.models.regimes.law.composite import CompositePlan
+from rnnstats.models.regimes.law.starts import StationaryStart
 
 
 def random_matrix(seed: int, k: int, sharpness: float) -> np.ndarray:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.models.regimes.simplexes import with_constant
-from rnnstats.models.regimes.starts_law import LogitStart
+from rnnstats.models.regimes.law.simplexes import with_constant
+from rnnstats.models.regimes.law.starts import LogitStart
 
 if TYPE_CHECKING:
     from rnnstats.models.markov import MarkovRNN

@@ -17,8 +17,8 @@ from rnnstats.estimation.starts.regimes import Classification
 from rnnstats.kernels.markov_normal import NormalChain, NormalEnd, Start
 from rnnstats.models.regimes.blocks.predictor import summed
 from rnnstats.models.regimes.blocks.scalar import BoundScalar
-from rnnstats.models.regimes.starts_law import FixedStart, FreeStart, StationaryStart
-from rnnstats.models.regimes.transitions import ProbabilityTransitions
+from rnnstats.models.regimes.law.starts import FixedStart, FreeStart, StationaryStart
+from rnnstats.models.regimes.law.transitions import ProbabilityTransitions
 
 if TYPE_CHECKING:
     from rnnstats.models.regimes.likelihood import Law, MarkovLikelihood

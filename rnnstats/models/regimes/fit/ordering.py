@@ -14,7 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from rnnstats._checks import check_literal
 from rnnstats.errors import SpecificationError
-from rnnstats.models.regimes.starts_law import FreeStart, StationaryStart
+from rnnstats.models.regimes.law.starts import FreeStart, StationaryStart
 
 if TYPE_CHECKING:
     from rnnstats.models.markov import MarkovRNN

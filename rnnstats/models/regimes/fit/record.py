@@ -14,10 +14,10 @@ from rnnstats.estimation.certificate import examine
 from rnnstats.estimation.convergence import Convergence, Optimum
 from rnnstats.estimation.optimize import Method, assess, maximize
 from rnnstats.estimation.trust_region import unit_scale
-from rnnstats.models.regimes import faces
-from rnnstats.models.regimes.climbing import GTOL, Climber, Run, agreement
-from rnnstats.models.regimes.infinity import runaways
-from rnnstats.models.regimes.ordering import matched, renumbered
+from rnnstats.models.regimes.fit import faces
+from rnnstats.models.regimes.fit.climbing import GTOL, Climber, Run, agreement
+from rnnstats.models.regimes.fit.infinity import runaways
+from rnnstats.models.regimes.fit.ordering import matched, renumbered
 
 __all__ = ["Ending", "examined", "interrupted", "with_starts"]
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.models.regimes.infinity import runaways
+from rnnstats.models.regimes.fit.infinity import runaways
 from rnnstats.parameters.transforms import Block, Transform
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from models.regimes.block_kinds import (
+from models.regimes.blocks.block_kinds import (
     KINDS,
     K,
     N,

@@ -14,11 +14,11 @@ from rnnstats.estimation import trust_region
 from rnnstats.estimation.starts.regimes import Classification
 from rnnstats.estimation.trust_region import Problem
 from rnnstats.models._fitting import StartPoint
-from rnnstats.models.regimes import collapse, faces
-from rnnstats.models.regimes.collapse import Degenerate, Guard
-from rnnstats.models.regimes.em import Steps, expectation_maximisation
-from rnnstats.models.regimes.ordering import matched
-from rnnstats.models.regimes.start_values import chain_of
+from rnnstats.models.regimes.fit import collapse, faces
+from rnnstats.models.regimes.fit.collapse import Degenerate, Guard
+from rnnstats.models.regimes.fit.em import Steps, expectation_maximisation
+from rnnstats.models.regimes.fit.ordering import matched
+from rnnstats.models.regimes.fit.start_values import chain_of
 
 if TYPE_CHECKING:
     from rnnstats.models.markov import MarkovRNN

@@ -26,11 +26,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.models.regimes.fused import FusedNormal
+from rnnstats.models.regimes.fit.fused import FusedNormal
+from rnnstats.models.regimes.law.simplexes import with_constant
+from rnnstats.models.regimes.law.starts import FreeStart, StationaryStart
+from rnnstats.models.regimes.law.transitions import LogitTransitions, ProbabilityTransitions
 from rnnstats.models.regimes.likelihood import MarkovLikelihood
-from rnnstats.models.regimes.simplexes import with_constant
-from rnnstats.models.regimes.starts_law import FreeStart, StationaryStart
-from rnnstats.models.regimes.transitions import LogitTransitions, ProbabilityTransitions
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Transform
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from models.regimes.block_kinds import (
+from models.regimes.blocks.block_kinds import (
     KINDS,
     MEANS,
     NONE,
@@ -27,7 +27,7 @@ from scipy import stats
 
 from rnnstats.errors import DataError
 from rnnstats.models.regimes.blocks import Rows, make_block
-from rnnstats.models.regimes.specification import Family
+from rnnstats.models.regimes.construction.specification import Family
 
 
 def test_names_of_a_regression():

@@ -25,11 +25,11 @@ from rnnstats.estimation.progress import Counter
 from rnnstats.estimation.starts.regimes import Classification
 from rnnstats.models._fitting import StartPoint
 from rnnstats.models.base import DEFAULT_SEED
-from rnnstats.models.regimes import collapse, record
-from rnnstats.models.regimes.climbing import Climber, Run, arrives, distinct
-from rnnstats.models.regimes.collapse import Degenerate
-from rnnstats.models.regimes.ordering import OrderRule, check_order, ordered
-from rnnstats.models.regimes.start_values import (
+from rnnstats.models.regimes.fit import collapse, record
+from rnnstats.models.regimes.fit.climbing import Climber, Run, arrives, distinct
+from rnnstats.models.regimes.fit.collapse import Degenerate
+from rnnstats.models.regimes.fit.ordering import OrderRule, check_order, ordered
+from rnnstats.models.regimes.fit.start_values import (
     default_number,
     divisions,
     no_start,
@@ -110,7 +110,7 @@ def fit(
     start_params, method, n_starts, maxiter, cov_type, cov_kwds, rng, progress, n_jobs
         As in `rnnstats.models.base.LikelihoodModel.fit`.
     order_regimes : {"auto", "mean", "variance", "persistence", "none"} or callable
-        As in `rnnstats.models.regimes.ordering.ordered`.
+        As in `rnnstats.models.regimes.fit.ordering.ordered`.
 
     Returns
     -------

@@ -9,7 +9,7 @@ import pytest
 
 from rnnstats import MarkovRNN
 from rnnstats.models.regimes.blocks.base import Rows
-from rnnstats.models.regimes.collapse import pooled_scales
+from rnnstats.models.regimes.fit.collapse import pooled_scales
 
 RNG = np.random.default_rng(7)
 NOISE = RNG.standard_normal(120)

@@ -11,9 +11,9 @@ import pytest
 from scipy.stats import poisson
 
 from rnnstats import MarkovRNN
-from rnnstats.models.regimes import climbing
-from rnnstats.models.regimes.em import Steps, expectation_maximisation
-from rnnstats.models.regimes.start_values import chain_of, divisions, starting_points
+from rnnstats.models.regimes.fit import climbing
+from rnnstats.models.regimes.fit.em import Steps, expectation_maximisation
+from rnnstats.models.regimes.fit.start_values import chain_of, divisions, starting_points
 
 N = 120
 

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats.kernels.chains import stationary_law
-from rnnstats.models.regimes import names as naming
-from rnnstats.models.regimes.simplexes import (
+from rnnstats.models.regimes.law import names as naming
+from rnnstats.models.regimes.law.simplexes import (
     ProbabilityRows,
     logit_rows,
     logit_slopes,

@@ -12,8 +12,8 @@ import pytest
 
 from rnnstats import MarkovRNN, datasets
 from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
-from rnnstats.models.regimes import climbing, collapse
 from rnnstats.models.regimes.blocks.base import Rows
+from rnnstats.models.regimes.fit import climbing, collapse
 
 # Fits that end at the same maximum agree to what the stopping rule, 1e-5 standard errors, leaves.
 SAME = 1e-8

@@ -17,8 +17,8 @@ from rnnstats._table import is_default
 from rnnstats.data import Endog
 from rnnstats.errors import SpecificationError
 from rnnstats.models.regimes.blocks.factory import JOINT
-from rnnstats.models.regimes.names import regime_names
-from rnnstats.models.regimes.starts_law import (
+from rnnstats.models.regimes.law.names import regime_names
+from rnnstats.models.regimes.law.starts import (
     FixedStart,
     FreeStart,
     LogitStart,

@@ -15,8 +15,8 @@ from rnnstats.estimation.starts.regimes import Classification, classifications, 
 from rnnstats.kernels.chains import closed_classes
 from rnnstats.models._fitting import StartPoint
 from rnnstats.models.regimes.blocks.design import residuals
-from rnnstats.models.regimes.starts_law import StationaryStart
-from rnnstats.models.regimes.transitions import ProbabilityTransitions
+from rnnstats.models.regimes.law.starts import StationaryStart
+from rnnstats.models.regimes.law.transitions import ProbabilityTransitions
 
 if TYPE_CHECKING:
     from rnnstats.models.markov import MarkovRNN

@@ -10,7 +10,7 @@ import pytest
 
 from rnnstats import MarkovRNN
 from rnnstats.errors import DataError, SpecificationError
-from rnnstats.models.regimes.specification import Family, check_size
+from rnnstats.models.regimes.construction.specification import Family, check_size
 from rnnstats.results.markov import MarkovResults
 
 Y = np.r_[np.sin(np.arange(20.0)), 3.0 + np.cos(np.arange(20.0))]

@@ -15,19 +15,24 @@ from rnnstats._table import column_titles
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.models._arguments import input_rows
-from rnnstats.models.regimes import specification
 from rnnstats.models.regimes.blocks import Block, BlockRequest, make_block
-from rnnstats.models.regimes.collapse import SHARE, pooled_scales
-from rnnstats.models.regimes.composite import CompositePlan
+from rnnstats.models.regimes.construction import specification
+from rnnstats.models.regimes.construction.reading import (
+    coded,
+    refuse_words,
+    regrouped,
+    split_groups,
+)
+from rnnstats.models.regimes.construction.specification import ArForm, Emission
 from rnnstats.models.regimes.domain import Domain
+from rnnstats.models.regimes.fit.collapse import SHARE, pooled_scales
+from rnnstats.models.regimes.law.composite import CompositePlan
+from rnnstats.models.regimes.law.names import regime_names
+from rnnstats.models.regimes.law.starts import StartLaw
+from rnnstats.models.regimes.law.transitions import Transitions, make_transitions
 from rnnstats.models.regimes.likelihood import BoundBlocks, ChainModel, MarkovLikelihood
-from rnnstats.models.regimes.names import regime_names
-from rnnstats.models.regimes.reading import coded, refuse_words, regrouped, split_groups
-from rnnstats.models.regimes.rows import Sample
-from rnnstats.models.regimes.specification import ArForm, Emission
-from rnnstats.models.regimes.starts_law import StartLaw
+from rnnstats.models.regimes.sample import Sample
 from rnnstats.models.regimes.system import MarkovSystem
-from rnnstats.models.regimes.transitions import Transitions, make_transitions
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Block as TransformBlock
 from rnnstats.results.regimes.outputs import level_text

@@ -1,0 +1,1 @@
+"""From the arguments of the constructor to a model."""

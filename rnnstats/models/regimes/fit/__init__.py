@@ -1,0 +1,1 @@
+"""The fit: starts, expectation-maximisation, exact climb, borders, order, record."""

@@ -1,0 +1,1 @@
+"""The chain: transition probabilities, start, composite states."""
