@@ -157,9 +157,9 @@ def soft(labels: IntArray, k: int, sure: float = SURE) -> FloatArray:
     -------
     ndarray, shape (nobs, k)
     """
-    weights = np.full((labels.shape[0], k), (1.0 - sure) / max(k - 1, 1))
-    weights[np.arange(labels.shape[0]), labels] = sure if k > 1 else 1.0
-    return weights
+    rows = np.full((k, k), (1.0 - sure) / max(k - 1, 1))
+    np.fill_diagonal(rows, sure if k > 1 else 1.0)
+    return rows.take(labels, axis=0)
 
 
 def k_means(points: FloatArray, k: int, rng: np.random.Generator, tries: int = 1) -> IntArray:
@@ -182,18 +182,18 @@ def k_means(points: FloatArray, k: int, rng: np.random.Generator, tries: int = 1
     Arthur and Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
     best, height = np.zeros(points.shape[0], dtype=np.intp), np.inf
+    total = float((points * points).sum())
     for _ in range(tries):
         centres = _seeds(points, k, rng)
-        labels = _nearest(points, centres)[0]
+        labels, near = _closest(points, centres)
         cost = np.inf
         for _ in range(ROUNDS):
             counts = np.bincount(labels, minlength=k)
-            indicator = np.zeros((points.shape[0], k))
-            indicator[np.arange(points.shape[0]), labels] = 1.0
-            means = (indicator.T @ points) / np.maximum(counts, 1)[:, None]
+            sums = [np.bincount(labels, weights=column, minlength=k) for column in points.T]
+            means = np.array(sums).T / np.maximum(counts, 1)[:, None]
             centres = np.where(counts[:, None] > 0, means, centres)
-            before, (labels, distance) = cost, _nearest(points, centres)
-            cost = float(distance.sum())
+            before, (labels, near) = cost, _closest(points, centres)
+            cost = max(total + float(near.sum()), 0.0)
             if cost >= before * (1.0 - 1e-4):
                 break
         if cost < height:
@@ -242,11 +242,13 @@ def _seeds(points: FloatArray, k: int, rng: np.random.Generator) -> FloatArray:
     return points[chosen]
 
 
-def _nearest(points: FloatArray, centres: FloatArray) -> tuple[IntArray, FloatArray]:
-    square = (points**2).sum(axis=1)[:, None] - 2.0 * points @ centres.T
-    square += (centres**2).sum(axis=1)
-    labels = square.argmin(axis=1)
-    return labels, np.maximum(square[np.arange(labels.shape[0]), labels], 0.0)
+def _closest(points: FloatArray, centres: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Nearest centre of each row, and its squared distance less the row's own square."""
+    square = (points @ (-2.0 * centres.T)) + (centres * centres).sum(axis=1)
+    if len(centres) == 2:
+        first, second = square[:, 0], square[:, 1]
+        return (second < first).astype(np.intp), np.minimum(first, second)
+    return square.argmin(axis=1), square.min(axis=1)
 
 
 def _leading(points: FloatArray) -> FloatArray:
@@ -264,10 +266,13 @@ def _moving(points: FloatArray, offsets: NDArray[np.int64], width: int) -> Float
     out = np.empty_like(points)
     back, ahead = (width - 1) // 2, width // 2
     for lo, hi in zip(offsets[:-1].tolist(), offsets[1:].tolist(), strict=True):
-        total = np.vstack([np.zeros(points.shape[1]), np.cumsum(points[lo:hi], axis=0)])
+        total = np.zeros((hi - lo + 1, points.shape[1]))
+        np.cumsum(points[lo:hi], axis=0, out=total[1:])
         rows = np.arange(hi - lo)
         left, right = np.maximum(rows - back, 0), np.minimum(rows + ahead + 1, hi - lo)
-        out[lo:hi] = (total[right] - total[left]) / (right - left)[:, None]
+        mean = total.take(right, axis=0)
+        mean -= total.take(left, axis=0)
+        np.divide(mean, (right - left)[:, None], out=out[lo:hi])
     return out
 
 
@@ -308,7 +313,7 @@ def _random_centres(
 ) -> Classification:
     """Rows by the nearest of k rows drawn at random, features weighted at random."""
     weighted = points * np.exp(rng.uniform(-1.0, 1.0, size=points.shape[1]))
-    labels = _nearest(weighted, _seeds(weighted, k, rng))[0]
+    labels = _closest(weighted, _seeds(weighted, k, rng))[0]
     return Classification(label, soft(labels, k), _persistence(rng))
 
 

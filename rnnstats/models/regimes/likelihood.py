@@ -143,6 +143,8 @@ class MarkovLikelihood:
         Places of each block's parameters.
     rows : ndarray of int, shape (n_chain,)
         Data row of each row of the chain that carries the densities.
+    window : slice or ndarray of int
+        The same.
     """
 
     def __init__(
@@ -155,6 +157,8 @@ class MarkovLikelihood:
         self.nobs = int(self.offsets[-1])
         self.lags = 0 if self.plan is None else self.plan.order
         self.rows: IntArray = np.arange(self.nobs) if self.plan is None else self.plan.rows
+        alone = len(self.offsets) == 2  # one sequence: no copies are needed
+        self.window: slice | IntArray = slice(self.lags, self.nobs) if alone else self.rows
         self.offsets.setflags(write=False)
         self.rows.setflags(write=False)
         q, s = len(self.transitions.names), len(self.starts.names)
@@ -194,14 +198,14 @@ class MarkovLikelihood:
         packed = zip(self.bound, self.parts, strict=True)
         found = [bound.log_density(theta[part]) for bound, part in packed]
         total = found[0] if len(found) == 1 else np.sum(found, axis=0)
-        return total if self.plan is None else total[self.rows]
+        return total if self.plan is None else total[self.window]
 
     def block_weights(self, weights: FloatArray) -> FloatArray:
         """Weights of the chain's states on all rows of the data, zero in rows left out."""
         if self.plan is None:
             return weights
         full = np.zeros((self.nobs, weights.shape[1]))
-        full[self.rows] = weights
+        full[self.window] = weights
         return full
 
     def pull_chain(
@@ -360,7 +364,7 @@ class MarkovLikelihood:
         d_transition, d_start = found.d_transition, found.d_start
         if self.plan is not None:
             d_transition, d_start = self.plan.collapse(
-                law.transition, law.start, d_transition, d_start
+                law.transition, law.start, d_transition, d_start, chain[2]
             )
         return Expectation(found.llf, found.smoothed, d_transition, d_start), law
 

@@ -92,11 +92,16 @@ class Design:
         if self._products is None:
             wide = self.matrix
             return np.stack([(wide * column[:, None]).T @ wide for column in weights.T])
+        upper = weights.T @ self._products
+        return upper.take(self._square, axis=1).reshape(-1, self.m, self.m)
+
+    @cached_property
+    def _square(self) -> NDArray[np.intp]:
+        """Column of the products at each place of an (m, m) matrix, row by row."""
         rows, columns = np.triu_indices(self.m)
-        moments = np.empty((weights.shape[1], self.m, self.m))
-        moments[:, rows, columns] = weights.T @ self._products
-        moments[:, columns, rows] = moments[:, rows, columns]
-        return moments
+        out = np.empty((self.m, self.m), dtype=np.intp)
+        out[rows, columns] = out[columns, rows] = np.arange(len(rows))
+        return out.ravel()
 
     @cached_property
     def _products(self) -> FloatArray | None:
@@ -330,15 +335,13 @@ def solve(matrix: FloatArray, right: FloatArray) -> FloatArray:
         Of the shape of ``right``. Zero in directions of which the data say nothing (eigenvalues
         below 1e-12 of the largest, after the diagonal was brought to one).
     """
-    size = np.sqrt(np.maximum(np.diagonal(matrix), 0.0))
-    size = np.where(size > 0.0, size, 1.0)
-    if not (np.isfinite(matrix).all() and np.isfinite(right).all()):
+    if not len(matrix) or not (np.isfinite(matrix).all() and np.isfinite(right).all()):
         return np.zeros_like(right)
-    unit = matrix / np.multiply.outer(size, size)
-    if not len(size):
-        return np.zeros_like(right)
+    size = np.sqrt(np.maximum(matrix.diagonal(), 0.0))
+    size[size == 0.0] = 1.0
+    unit = matrix / (size[:, None] * size)
     factor, lost = dpotrf(unit, clean=0)
-    if not lost and np.diagonal(factor).min() > _SURE:  # far from collinear
+    if not lost and factor.diagonal().min() > _SURE:  # far from collinear
         by = size if right.ndim == 1 else size[:, None]
         found: FloatArray = dpotrs(factor, right / by)[0]
         return found.reshape(right.shape) / by

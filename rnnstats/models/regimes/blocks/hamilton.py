@@ -42,6 +42,7 @@ IntArray = NDArray[np.intp]
 _LOG_2PI = math.log(2.0 * math.pi)
 _START_STEPS = 1
 _MOST_DENSE = 200_000  # numbers of quadratic forms kept as matrices
+_MOST_KEPT = 2**20  # numbers kept for the next call: 8 MiB
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,35 +220,34 @@ class HamiltonBlock:
         -------
         ndarray, shape (S, r)
         """
-        table, extended = self._bilinear, np.append(part, 1.0)
-        if self._dense is not None:
-            wide = (self._dense @ extended).reshape(-1, len(extended))
-            both: FloatArray = (0.5 * (wide @ extended)).reshape(-1, self.r)
-            return both
-        values = table.sign * extended[table.first] * extended[table.second]
-        return summed(table.cell, values, len(self.digits) * self.r).reshape(-1, self.r)
+        extended = _extended(part)
+        found: FloatArray = self.spread(extended) @ (0.5 * extended)
+        return found
 
-    def loading_slopes(self, part: FloatArray) -> FloatArray:
+    def spread(self, extended: FloatArray) -> FloatArray:
         """
-        Derivative of the loadings by means and autoregressive coefficients.
+        Derivative of the loadings by means, autoregressive coefficients and the number 1.
+
+        Loadings are sums of products of two of these, of which they are half the sum over.
 
         Parameters
         ----------
-        part : ndarray, shape (q,)
+        extended : ndarray, shape (q + 1,)
+            A part, and 1 behind it.
 
         Returns
         -------
-        ndarray, shape (S, r, q)
+        ndarray, shape (S, r, q + 1)
         """
-        table, extended, q = self._bilinear, np.append(part, 1.0), len(part) + 1
+        shape = (len(self.digits), self.r, len(extended))
         if self._dense is not None:
-            dense: FloatArray = (self._dense @ extended).reshape(len(self.digits), self.r, q)
-            return dense[:, :, :-1]
+            dense: FloatArray = (self._dense @ extended).reshape(shape)
+            return dense
+        table, q = self._bilinear, len(extended)
         cells = np.concatenate([table.cell * q + table.first, table.cell * q + table.second])
         values = np.concatenate([extended[table.second], extended[table.first]])
         values *= np.concatenate([table.sign, table.sign])
-        wide = summed(cells, values, len(self.digits) * self.r * q)
-        return np.ascontiguousarray(wide.reshape(len(self.digits), self.r, q)[:, :, :-1])
+        return summed(cells, values, math.prod(shape)).reshape(shape)
 
     @cached_property
     def _dense(self) -> FloatArray | None:
@@ -280,6 +280,26 @@ class HamiltonBlock:
         return _Bilinear(cell, first, second, sign)
 
 
+@dataclass(frozen=True, eq=False)
+class _Fitted:
+    """Residuals at one value of means and autoregressive coefficients.
+
+    Attributes
+    ----------
+    key : bytes
+        The coefficients.
+    spread : ndarray, shape (S, r, q + 1)
+        See `HamiltonBlock.spread`, of the shifted responses.
+    resid, squares : ndarray, shape (n, S)
+        Residuals, and their squares.
+    """
+
+    key: bytes
+    spread: FloatArray
+    resid: FloatArray
+    squares: FloatArray
+
+
 class _BoundHamilton:
     """A block with its data; see `rnnstats.models.regimes.blocks.base.BoundBlock`."""
 
@@ -288,96 +308,83 @@ class _BoundHamilton:
         self.q = len(block.names)
         self.raw = block.stacked(rows)
         self.heard: NDArray[np.bool_] = np.asarray(~np.isnan(self.raw).any(axis=1))
+        self.unheard: IntArray = np.flatnonzero(~self.heard)
+        self.counted = self.heard.astype(np.float64)
         self.stacked = np.where(self.heard[:, None], self.raw, 0.0)
         lagged_y = slice(0, 1 + block.order)
         # Second moments are taken around the mean where a constant can make up for it.
         self.shift = 0.0
-        self.constants = np.unique(block.mean_place[:1])
         if block.request.trend != "n" and self.heard.any():
             self.shift = float(self.stacked[self.heard, 0].mean())
             self.stacked[self.heard, lagged_y] -= self.shift
+        self.origin = np.zeros(self.q + 1)
+        self.origin[-1] = 1.0
+        self.origin[np.unique(block.mean_place[:1])] = -self.shift
         self.now = block.digits[:, 0]
         self.design = Design(self.stacked, block.r, None)
+        self.coefficients = int(block.extras.place.min())
+        self._last: _Fitted | None = None
 
     def log_density(self, part: FloatArray) -> FloatArray:
         with np.errstate(all="ignore"):
-            variance = self.block.extras.read(part)[0][self.now]
-            out = self._resid(part)
-            np.square(out, out=out)
-            out *= -0.5 / variance
-            out -= 0.5 * (_LOG_2PI + np.log(variance))
-        out[~self.heard] = 0.0
+            variance = self.block.extras.read(part)[0]
+            out = self._fitted(part).squares * self._by_state(-0.5 / variance)
+            out -= self._by_state(0.5 * (_LOG_2PI + np.log(variance)))
+        out[self.unheard] = 0.0
         return out
 
     def pull(self, part: FloatArray, weights: FloatArray) -> FloatArray:
-        block = self.block
+        block, fitted = self.block, self._fitted(part)
         variance = block.extras.read(part)[0][self.now]
-        resid = self._resid(part)
-        counted = weights * self.heard[:, None]
-        mass = counted.sum(axis=0)
-        sums = (counted * resid).T @ self.stacked / variance[:, None]
-        slopes = block.loading_slopes(self._moved(part)).reshape(-1, self.q)
-        out: FloatArray = -(sums.ravel() @ slopes)
-        counted *= resid
-        counted *= resid
-        squares = np.ones(len(resid)) @ counted
-        by_variance = 0.5 * (squares / variance - mass) / variance
+        sums = (weights * fitted.resid).T @ self.stacked
+        sums /= variance[:, None]
+        out: FloatArray = -(sums.ravel() @ fitted.spread.reshape(sums.size, -1))[:-1]
+        squares = self.counted @ (weights * fitted.squares)
+        by_variance = 0.5 * (squares / variance - self.counted @ weights) / variance
         out += summed(block.extras.place[0][self.now], by_variance, self.q)
         return out
 
     def slopes(self, part: FloatArray) -> FloatArray:
-        block = self.block
+        block, fitted = self.block, self._fitted(part)
         variance = block.extras.read(part)[0][self.now]
-        resid = self._resid(part)
-        slopes = block.loading_slopes(self._moved(part))
+        resid, slopes = fitted.resid, fitted.spread[:, :, :-1]
         flat = self.stacked @ slopes.transpose(1, 0, 2).reshape(block.r, -1)
         out: FloatArray = flat.reshape(self.n, len(self.now), self.q)
         out *= -(resid / variance)[:, :, None]
         by_variance = 0.5 * (resid**2 / variance - 1.0) / variance
         states = np.arange(len(self.now))
         out[:, states, block.extras.place[0][self.now]] += by_variance
-        out[~self.heard] = 0.0
+        out[self.unheard] = 0.0
         return out
 
     def m_step(self, part: FloatArray, weights: FloatArray) -> FloatArray:
-        block = self.block
-        counted = weights * self.heard[:, None]
-        moments = self._moments(counted)
-        held = self._moved(part)
+        block, out = self.block, np.array(part)
+        moments = self.design.moments(weights)
         for places in (block.free_means, block.free_ar):
-            self._climb(held, places, moments)
-        self._fit_variances(held, counted)
-        return self._moved(held, back=True)
+            self._climb(out, places, moments)
+        self._fit_variances(out, weights)
+        return out
 
     def curvature(self, part: FloatArray, weights: FloatArray) -> FloatArray:
         block = self.block
-        counted = weights * self.heard[:, None]
         variance = block.extras.read(part)[0][self.now]
-        out = self._information(self._moved(part), self._moments(counted))
-        each = 0.5 * counted.sum(axis=0) / variance**2
-        out += np.diag(summed(block.extras.place[0][self.now], each, self.q))
-        return out
+        out = self._information(part, self.design.moments(weights))[:-1, :-1]
+        each = 0.5 * (self.counted @ weights) / variance**2
+        return out + np.diag(summed(block.extras.place[0][self.now], each, self.q))
 
     def response(self, part: FloatArray) -> NormalResponse:
         return self.block.law(part, self.raw)
 
     def starts(self, weights: FloatArray) -> FloatArray:
-        block, part = self.block, np.zeros(self.q)
-        composite = np.ones((self.n, 1))
+        block, part = self.block, self._pooled.copy()
+        composite, rows = np.ones((self.n, 1)), np.arange(self.n)
         for lag in range(block.order + 1):
-            own = np.roll(weights, lag, axis=0)  # rows that have lags do not reach around the end
+            own = weights[rows - lag]  # rows that have lags do not reach around the end
             composite = (composite[:, :, None] * own[:, None, :]).reshape(self.n, -1)
-        place = block.extras.place[0]
-        values = self.stacked[self.heard, 0]
-        spread = float(np.var(values)) if values.size else 0.0
-        part[place] = spread if spread > 0.0 else 1.0
-        alike = np.full_like(composite, 1.0 / composite.shape[1])
-        pooled = self._moved(part)
-        self._climb(pooled, block.free_means, self._moments(alike))
-        part = self._moved(pooled, back=True)
+        place, spread = block.extras.place[0], self._spread_of_rows()
         for _ in range(_START_STEPS):
             part = self.m_step(part, composite)
-        total = (weights * self.heard[:, None]).sum(axis=0)
+        total = self.counted @ weights
         total = np.full_like(total, total.sum()) if block.extras.common else total
         part[place] = (total * part[place] + spread) / (total + 1.0)
         return part
@@ -386,54 +393,82 @@ class _BoundHamilton:
         scale: FloatArray = np.sqrt(self.block.extras.read(part)[0])
         return scale[:, None]
 
-    def _moved(self, part: FloatArray, *, back: bool = False) -> FloatArray:
-        """The part of the shifted responses, or back."""
-        out = np.array(part)
-        if self.shift:
-            out[self.constants] += self.shift if back else -self.shift
+    @cached_property
+    def _pooled(self) -> FloatArray:
+        """Parameters where all states are as likely, without an autoregression, (q,)."""
+        part, size = np.zeros(self.q), len(self.now)
+        part[self.block.extras.place[0]] = self._spread_of_rows() or 1.0
+        alike = np.full((self.n, size), 1.0 / size)
+        self._climb(part, self.block.free_means, self.design.moments(alike))
+        return part
+
+    def _spread_of_rows(self) -> float:
+        """Variance of the responses that are heard."""
+        return float(np.var(self.stacked[self.heard, 0])) if len(self.unheard) < self.n else 0.0
+
+    def _by_state(self, values: FloatArray) -> FloatArray | np.float64:
+        """Numbers of regimes, (K,), beside columns of states: one where it is common."""
+        return values[0] if self.block.extras.common else values[self.now]
+
+    def _centred(self, part: FloatArray) -> FloatArray:
+        """The part of the shifted responses, and 1 behind it."""
+        out = self.origin.copy()
+        out[:-1] += part
         return out
 
-    def _resid(self, part: FloatArray) -> FloatArray:
-        out: FloatArray = self.stacked @ self.block.loadings(self._moved(part)).T
-        return out
+    def _fitted(self, part: FloatArray) -> _Fitted:
+        """Residuals; those of the last call serve again where only the variances differ."""
+        key, last = part[: self.coefficients].tobytes(), self._last
+        if last is not None and last.key == key:
+            return last
+        extended = self._centred(part)
+        spread = self.block.spread(extended)
+        resid = self.stacked @ (spread @ (0.5 * extended)).T
+        fitted = _Fitted(key, spread, resid, resid * resid)
+        self._last = fitted if 2 * resid.size + spread.size <= _MOST_KEPT else None
+        return fitted
 
-    def _moments(self, weights: FloatArray) -> FloatArray:
-        """Weighted second moments of responses and regressors by state, (S, r, r)."""
-        return self.design.moments(weights)
-
-    def _climb(self, held: FloatArray, places: IntArray, moments: FloatArray) -> None:
-        """Least squares for some coefficients, the others given."""
+    def _climb(self, part: FloatArray, places: IntArray, moments: FloatArray) -> None:
+        """Least squares for some coefficients, the others given; in place."""
         if not len(places):
             return
-        block = self.block
-        variance = block.extras.read(held)[0][self.now]
-        slopes = block.loading_slopes(held)[:, :, places]
-        pulled = (moments @ slopes / variance[:, None, None]).reshape(-1, len(places))
-        right = -(block.loadings(held).ravel() @ pulled)
-        held[places] += solve(slopes.reshape(-1, len(places)).T @ pulled, right)
+        form = self._information(part, moments)[places]
+        right = form @ (-0.5 * self._centred(part))
+        part[places] += solve(form[:, places], right)
 
-    def _information(self, held: FloatArray, moments: FloatArray) -> FloatArray:
-        variance = self.block.extras.read(held)[0][self.now]
-        slopes = self.block.loading_slopes(held)
-        pulled = moments @ slopes / variance[:, None, None]
-        out: FloatArray = slopes.reshape(-1, self.q).T @ pulled.reshape(-1, self.q)
+    def _information(self, part: FloatArray, moments: FloatArray) -> FloatArray:
+        """Second moments of the slopes of the residuals, over variances, (q + 1, q + 1)."""
+        key, last = part[: self.coefficients].tobytes(), self._last
+        if last is not None and last.key == key:
+            spread = last.spread
+        else:
+            spread = self.block.spread(self._centred(part))
+        pulled = moments @ spread
+        pulled /= self.block.extras.read(part)[0][self.now][:, None, None]
+        wide = spread.reshape(-1, self.q + 1)
+        out: FloatArray = wide.T @ pulled.reshape(wide.shape)
         return out
 
-    def _fit_variances(self, held: FloatArray, weights: FloatArray) -> None:
-        """Mean squared residuals by regime, from the residuals themselves."""
+    def _fit_variances(self, part: FloatArray, weights: FloatArray) -> None:
+        """Mean squared residuals by regime, from the residuals themselves; in place."""
         block, k_regimes = self.block, self.block.request.k_regimes
-        resid = self.stacked @ block.loadings(held).T
-        np.square(resid, out=resid)
-        resid *= weights
-        squares = np.ones(len(resid)) @ resid
-        sums = summed(self.now, squares, k_regimes)
-        mass = summed(self.now, weights.sum(axis=0), k_regimes)
+        squares = self.counted @ (weights * self._fitted(part).squares)
+        sums = squares.reshape(k_regimes, -1).sum(axis=1)
+        mass = (self.counted @ weights).reshape(k_regimes, -1).sum(axis=1)
         if block.extras.common:
             sums, mass = np.full_like(sums, sums.sum()), np.full_like(mass, mass.sum())
         fresh = np.maximum(sums / np.where(mass > 0.0, mass, 1.0), self.floor)
         place = block.extras.place[0]
         kept = (mass > 0.0) & (fresh > 0.0)
-        held[place[kept]] = fresh[kept]
+        part[place[kept]] = fresh[kept]
+
+
+def _extended(part: FloatArray) -> FloatArray:
+    """A part and 1 behind it."""
+    out = np.empty(len(part) + 1)
+    out[:-1] = part
+    out[-1] = 1.0
+    return out
 
 
 def _columns(request: BlockRequest, m: int) -> IntArray:

@@ -65,6 +65,8 @@ class Run:
         Regimes that sit on a few rows.
     held : tuple of int
         Free parameters kept where they are: scales at their floor.
+    end : tuple of Face and Climb, or None
+        The last climb of a polish and the face it was on.
     """
 
     start: int
@@ -80,6 +82,7 @@ class Run:
     converged: bool = False
     sunk: tuple[Degenerate, ...] = ()
     held: tuple[int, ...] = ()
+    end: tuple[faces.Face, trust_region.Climb] | None = None
 
     @property
     def rank(self) -> tuple[bool, float]:
@@ -124,7 +127,8 @@ class Climber:
                 first + i, one.label, end.theta, own.start_llf, own.llf, own.states,
                 own.passes, own.passes + 1, own.settled,
             )  # fmt: skip
-            runs.append(replace(run, sunk=self.sunk(run)))
+            sunk = self.sunk(run)
+            runs.append(replace(run, sunk=sunk) if sunk else run)
         return runs
 
     def expect(self, run: Run, limit: int, tol: float, *, accelerate: bool) -> Run:
@@ -177,7 +181,9 @@ class Climber:
         wrong: set[tuple[int, int]] = set()
         theta, llf = run.theta, run.llf
         spent, evaluations, converged = run.iterations, run.evaluations, False
+        end: tuple[faces.Face, trust_region.Climb] | None = None
         for _ in range(FACES):
+            end = None
             theta = faces.pinned(model, theta, llf, wrong)
             state = self._climb(theta, run.held, self.maxiter + run.iterations - spent)
             if state is None:
@@ -189,12 +195,13 @@ class Climber:
             converged = climb.status == "converged"
             moved = faces.released(model, theta, wrong)
             if moved is theta and faces.pinned(model, theta, llf, wrong) is theta:
+                end = state
                 break
             theta = moved
             llf = model.likelihood.value(theta)
         done = replace(
             run, theta=theta, llf=llf, iterations=spent, evaluations=evaluations,
-            converged=converged, polished=True, states=self._states(theta, run.states),
+            converged=converged, polished=True, states=self._states(theta, run.states), end=end,
         )  # fmt: skip
         return replace(done, sunk=self.sunk(done))
 
@@ -202,7 +209,10 @@ class Climber:
         """The same end with its regimes numbered otherwise."""
         if theta is run.theta:
             return run
-        states = self._states(theta, run.states)
+        if run.polished and self.model.k_regimes == 2:
+            states = run.states[:, ::-1]
+        else:
+            states = self._states(theta, run.states)
         moved = replace(run, theta=theta, states=states)
         return replace(moved, sunk=self.sunk(moved) if run.sunk else ())
 
@@ -239,6 +249,10 @@ class Climber:
         return out
 
     def _states(self, theta: FloatArray, otherwise: FloatArray) -> FloatArray:
+        likelihood = self.model.likelihood
+        if likelihood.fused is not None and (law := likelihood.law(theta)) is not None:
+            found = likelihood.fused.evaluated(theta, law)
+            return found.states if math.isfinite(found.llf) else otherwise
         point = self.steps.expectation(theta)
         return self._regimes(point.states) if math.isfinite(point.llf) else otherwise
 

@@ -211,6 +211,8 @@ def degenerate_regimes(
         if scale is None:
             continue
         shares = scale**2 / unit
+        if float(shares.min(initial=math.inf)) > NARROW:
+            continue
         for k, j in zip(*np.nonzero(shares <= NARROW), strict=True):
             few = count > 0 and number[k] <= count + 0.5
             if shares[k, j] <= NEAR * SHARE or few:

@@ -199,6 +199,7 @@ class Steps:
         )
         self._blocks_closed = [not (tied[part] | number[part]).any() for part in self._parts]
         self._fixed_cells = self._cells(number[chain]) if self._chain_closed else None
+        self._all_open = self._fixed_cells is not None and not self._fixed_cells.any()
         self._columns = self._scored_columns()
         stationary = isinstance(likelihood.starts, StationaryStart)
         self.exact = not self._columns.size and not stationary
@@ -332,6 +333,9 @@ class Steps:
             slopes = slopes + anchors - anchors.min(axis=1, keepdims=True)
         counts = here.transition * slopes
         assert self._fixed_cells is not None
+        if self._all_open and (sums := counts.sum(axis=1, keepdims=True)).min() > 0.0:
+            shares: FloatArray = counts / sums
+            return shares
         open_ = ~self._fixed_cells
         total = (counts * open_).sum(axis=1, keepdims=True)
         mass = (here.transition * open_).sum(axis=1, keepdims=True)

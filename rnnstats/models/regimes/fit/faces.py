@@ -98,8 +98,8 @@ class Face:
 
     def __call__(self, psi: FloatArray) -> tuple[float, FloatArray]:
         """Log-likelihood and gradient in the coordinates; -inf below a floor."""
-        theta = self.theta(psi)
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            theta = self.model.layout.expand(self.transform.to_natural(psi))
             value, gradient = self.model.likelihood.value_and_gradient(theta)
         if value == -math.inf or not self.allowed(theta):
             return -math.inf, psi

@@ -79,6 +79,19 @@ class FusedNormal:
         """Whether its start has a closed form, too."""
         return isinstance(self.likelihood.starts, FixedStart | FreeStart | StationaryStart)
 
+    def evaluated(self, theta: FloatArray, law: Law) -> NormalEnd:
+        """One pass of the smoother at parameters of the domain.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (K,)
+        law : Law
+            At `theta`.
+        """
+        part = theta[self.likelihood.parts[0]]
+        variance = part[self.block.extras.place[0]]
+        return self._chain.climb(self._inner(part), variance, law.transition, law.start, "fixed")
+
     def value_and_gradient(self, theta: FloatArray, law: Law) -> tuple[float, FloatArray]:
         """Log-likelihood and gradient at parameters of the domain.
 
@@ -90,7 +103,7 @@ class FusedNormal:
         """
         like, block, part = self.likelihood, self.block, theta[self.likelihood.parts[0]]
         variance = part[block.extras.place[0]]
-        found = self._chain.climb(self._inner(part), variance, law.transition, law.start, "fixed")
+        found = self.evaluated(theta, law)
         if found.llf == -np.inf:
             return found.llf, np.full(len(theta), np.nan)
         out = summed(block.place, self._triangle.T @ (found.cross.T / variance), self.bound.q)

@@ -14,6 +14,7 @@ from scipy.optimize import linear_sum_assignment
 
 from rnnstats._checks import check_literal
 from rnnstats.errors import SpecificationError
+from rnnstats.models.regimes.construction import assembly
 from rnnstats.models.regimes.law.starts import FreeStart, StationaryStart
 
 if TYPE_CHECKING:
@@ -119,7 +120,11 @@ def matched(states: FloatArray, reference: FloatArray) -> IntArray:
     k = reference.shape[1]
     if states.shape != reference.shape:
         return np.arange(k)
-    order: IntArray = linear_sum_assignment(-(reference.T @ states))[1].astype(np.intp)
+    shared = reference.T @ states
+    if k == 2:
+        kept, crossed = shared.item(0) + shared.item(3), shared.item(1) + shared.item(2)
+        return np.array([0, 1] if kept >= crossed else [1, 0], dtype=np.intp)
+    order: IntArray = linear_sum_assignment(-shared)[1].astype(np.intp)
     return order
 
 
@@ -141,7 +146,7 @@ def renumbered(model: MarkovRNN, theta: FloatArray, order: IntArray) -> FloatArr
     """
     if (order == np.arange(model.k_regimes)).all():
         return theta
-    moved = model.reordered(theta, order)
+    moved = assembly.renumbered(model, theta, order)
     layout = model.layout
     if layout.restricted:
         back = layout.expand(layout.reduce(moved))

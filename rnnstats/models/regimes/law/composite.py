@@ -111,8 +111,8 @@ class CompositePlan:
         self._cells = np.array(steps, dtype=np.intp).reshape(p, self.size)
         for held in (self.lags, self.rows, self.offsets):
             held.setflags(write=False)
-        self._counts = sum((_indicator(one, k * k) for one in steps), np.zeros((self.size, k * k)))
-        self._firsts = _indicator(self._regime(0), k)
+        counts = sum((_indicator(one, k * k) for one in steps), np.zeros((self.size, k * k)))
+        self._counts_and_firsts = np.hstack([counts, _indicator(self._regime(0), k)])
 
     def expand(self, transition: FloatArray, start: FloatArray) -> Composite:
         """Chain from the regimes' law.
@@ -137,6 +137,7 @@ class CompositePlan:
         start: FloatArray,
         d_transition: FloatArray,
         d_start: FloatArray,
+        first: FloatArray | None = None,
     ) -> tuple[FloatArray, FloatArray]:
         """Gradient in the regimes' law from the one in the composite chain.
 
@@ -146,6 +147,8 @@ class CompositePlan:
             As in `expand`.
         d_transition : ndarray, shape (K, K) or (n_chain, K, K)
         d_start : ndarray, shape (sequences, S)
+        first : ndarray, shape (sequences, S), optional
+            Start of the composite chain there, where it is known.
 
         Returns
         -------
@@ -153,15 +156,16 @@ class CompositePlan:
         d_start : ndarray, shape (sequences, K)
         """
         k = self.k
+        if transition.ndim == 2 and transition.all() and start.all():
+            joint = d_start * (self._start(transition, start) if first is None else first)
+            own = joint @ self._counts_and_firsts
+            steps = own[:, : k * k].sum(axis=0).reshape(k, k)
+            return d_transition + steps / transition, own[:, k * k :] / start
         out = np.zeros(transition.shape)
         if transition.ndim == 2:
             out += d_transition
         else:
             out[self.rows] = d_transition
-        if transition.ndim == 2 and transition.all() and start.all():
-            joint = d_start * self._start(transition, start)
-            out += (joint.sum(axis=0) @ self._counts).reshape(k, k) / transition
-            return out, (joint @ self._firsts) / start
         factors = self._factors(transition, start)
         d_law = np.zeros(start.shape)
         for step in range(self.order + 1):
@@ -221,12 +225,12 @@ class CompositePlan:
         """Law of the first p + 1 regimes of each sequence, (sequences, S)."""
         first = start[:, self._regime(0)]
         if transition.ndim == 2:
-            out: FloatArray = first * transition.ravel()[self._cells].prod(axis=0)
-            return out
+            first *= transition.take(self._cells).prod(axis=0)
+            return first
         steps = np.arange(1, self.order + 1)
         matrices = transition[self.first_rows[:, None] + steps]
         flat = matrices.reshape(len(start), self.order, -1)
-        out = first * np.take_along_axis(flat, self._cells[None], axis=2).prod(axis=1)
+        out: FloatArray = first * np.take_along_axis(flat, self._cells[None], axis=2).prod(axis=1)
         return out
 
     def _factors(self, transition: FloatArray, start: FloatArray) -> list[FloatArray]:

@@ -115,6 +115,13 @@ class ProbabilityRows:
 
         An implied entry below zero (beyond rounding) stays so, for the likelihood to refuse.
         """
+        if self.k == 2:
+            pairs = []
+            for implied, given in zip(self.implied, part.tolist(), strict=True):
+                rest = 1.0 - given
+                rest = 0.0 if abs(rest) <= 4.0 * EPS else rest
+                pairs.append((given, rest) if implied else (rest, given))
+            return np.array(pairs)
         out = np.zeros((len(self.implied), self.k))
         out[self.rows, self.columns] = part
         last = 1.0 - out.sum(axis=1)
