@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, NamedTuple, Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,15 @@ from rnnstats.models._arguments import numbers
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Transform
 
-__all__ = ["PsiObjective", "StartPoint", "by_name", "natural_vector", "refuse_too_little", "shaken"]
+__all__ = [
+    "PsiObjective",
+    "StartPoint",
+    "admissible",
+    "by_name",
+    "natural_vector",
+    "refuse_too_little",
+    "shaken",
+]
 
 FloatArray = NDArray[np.float64]
 
@@ -32,6 +40,8 @@ class StartPoint(NamedTuple):
 class Objective(Protocol):
     """What a fit asks of a model: its likelihood and its two coordinate systems."""
 
+    name: ClassVar[str]
+
     @property
     def layout(self) -> Layout: ...
 
@@ -41,6 +51,8 @@ class Objective(Protocol):
     def _value_and_gradient(self, theta: FloatArray) -> tuple[float, FloatArray]: ...
 
     def _start_value(self, theta: FloatArray) -> float: ...
+
+    def _towards_rest(self, theta: FloatArray) -> FloatArray: ...
 
     def _psi(self, theta: FloatArray) -> FloatArray: ...
 
@@ -95,6 +107,31 @@ def natural_vector(params: object, names: tuple[str, ...], caller: str) -> Float
             f"{theta.shape}. The order is that of param_names."
         )
     return theta
+
+
+def admissible(
+    model: Objective, points: Sequence[StartPoint], *, repair: bool = True
+) -> list[StartPoint]:
+    """Impose restrictions, drop inadmissible and repeated starts, best likelihood first."""
+    kept: list[tuple[float, StartPoint]] = []
+    for label, raw in points:
+        theta = model.layout.expand(model.layout.reduce(raw))
+        value = model._start_value(theta)
+        for _ in range(25 if repair else 0):
+            if value > -math.inf:
+                break
+            theta = model._towards_rest(theta)
+            value = model._start_value(theta)
+        if value > -math.inf and all(abs(value - other) > 1e-7 for other, _ in kept):
+            kept.append((value, StartPoint(label, theta)))
+    if not kept:
+        raise SpecificationError(
+            f"{model.name}: a start must be inside the admissible region; got none"
+            f"{' from start_params' if not repair else ''}. "
+            "Give start_params with a finite loglike, or relax the restrictions."
+        )
+    kept.sort(key=lambda item: -item[0])
+    return [point for _, point in kept]
 
 
 def shaken(

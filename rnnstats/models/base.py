@@ -24,6 +24,7 @@ from rnnstats.models._arguments import restrictions
 from rnnstats.models._fitting import (
     PsiObjective,
     StartPoint,
+    admissible,
     natural_vector,
     refuse_too_little,
     shaken,
@@ -476,25 +477,7 @@ class LikelihoodModel(ABC):
 
     def _admissible(self, points: Sequence[StartPoint], *, repair: bool = True) -> list[StartPoint]:
         """Impose restrictions, drop inadmissible and repeated starts, best likelihood first."""
-        kept: list[tuple[float, StartPoint]] = []
-        for label, raw in points:
-            theta = self.layout.expand(self.layout.reduce(raw))
-            value = self._start_value(theta)
-            for _ in range(25 if repair else 0):
-                if value > -math.inf:
-                    break
-                theta = self._towards_rest(theta)
-                value = self._start_value(theta)
-            if value > -math.inf and all(abs(value - other) > 1e-7 for other, _ in kept):
-                kept.append((value, StartPoint(label, theta)))
-        if not kept:
-            raise SpecificationError(
-                f"{self.name}: a start must be inside the admissible region; got none"
-                f"{' from start_params' if not repair else ''}. "
-                "Give start_params with a finite loglike, or relax the restrictions."
-            )
-        kept.sort(key=lambda item: -item[0])
-        return [point for _, point in kept]
+        return admissible(self, points, repair=repair)
 
     def _start_value(self, theta: FloatArray) -> float:
         try:
