@@ -125,8 +125,7 @@ class Endog:
                 f"{table.names[empty[0]]!r} is missing in all {len(table.index)} rows. "
                 f"Leave it out."
             )
-        gaps = count_gaps(table.index) if len(first_rows) == 1 else 0
-        if gaps:
+        if len(first_rows) == 1 and (gaps := count_gaps(table.index)):
             warn(
                 f"{caller}: the index skips {gaps} of the periods between {label(table.index, 0)} "
                 f"and {label(table.index, -1)}; rows are taken as equally spaced. To have the "
@@ -155,6 +154,11 @@ class Endog:
     def nobs_observed(self) -> int:
         """Number of values that are not missing, over all columns."""
         return int(np.count_nonzero(~np.isnan(self.values)))
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """The values under their labels, shape (nobs, k_endog)."""
+        return pd.DataFrame(self.values, index=self.index, columns=list(self.names))
 
     def labelled(
         self,
@@ -215,8 +219,7 @@ class Endog:
             If nothing says how the index goes on.
         """
         steps = check_int(steps, name="steps", caller="future_index", minimum=0)
-        own = self._last_index()
-        further = continuation(own, steps)
+        further = continuation(self._last_index(), steps)
         if further is not None:
             return labels_of_last(self.index, further)
         warn(
@@ -326,8 +329,7 @@ class Endog:
             index = joined(self.index, self.future_index(len(rows)))
         else:
             index = pd.RangeIndex(self.nobs + len(rows))
-        values = frozen(np.concatenate([self.values, rows]))
-        return replace(self, values=values, index=index)
+        return replace(self, values=frozen(np.concatenate([self.values, rows])), index=index)
 
     def _check_continues(self, later: pd.Index, *, caller: str) -> None:
         """Refuse labels that do not follow those of the sample."""

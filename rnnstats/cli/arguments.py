@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from rnnstats import __version__
 
-__all__ = ["EMISSIONS", "OUTPUT_FOLDER", "parser"]
+__all__ = ["EMISSIONS", "HEADS", "MODELS", "OUTPUT_FOLDER", "parser"]
 
 OUTPUT_FOLDER = "rnnstats-output"
 
@@ -19,6 +19,9 @@ EMISSIONS = (
     "gaussian", "gaussian-diagonal", "gaussian-spherical", "student-t", "poisson",
     "negative-binomial", "bernoulli", "gamma",
 )  # fmt: skip
+
+MODELS = ("elman", "gru", "lstm")
+HEADS = ("gaussian", "student-t", "poisson", "negative-binomial", "gamma", "bernoulli")
 
 _ABOUT = """\
 Recurrent models of time series, with statistical inference.
@@ -31,9 +34,9 @@ examples:
 """
 
 _FIT = """\
-Fit a linear recurrent network, or one with regimes (a hidden Markov model), to columns of a CSV
-file by exact maximum likelihood, and print estimates, tests, forecasts and the filtered against
-the smoothed states.
+Fit a linear recurrent network, one with regimes (a hidden Markov model) or a nonlinear one (Elman,
+GRU, LSTM) to columns of a CSV file by exact maximum likelihood, and print estimates, tests,
+forecasts and the filtered against the smoothed states, or the average effects of the inputs.
 
 examples:
   one column, two states:
@@ -57,6 +60,9 @@ examples:
     rnnstats fit rates.csv --endog rate --index month --regimes 2
     rnnstats fit hamilton --endog rgnp_growth --regimes 2 --order 4 --ar-form mean \
         --switching trend
+
+  an Elman network with two tanh units that reads two earlier rows; its weights are penalised:
+    rnnstats fit lynx --transform log --model elman --units 2 --lags 2 --penalty 0.5
 
   a bundled series instead of a file:
     rnnstats fit nile --states 1
@@ -134,8 +140,8 @@ def parser() -> argparse.ArgumentParser:
     fit = commands.add_parser(
         "fit",
         help="fit a model to columns of a CSV file",
-        usage="rnnstats fit FILE [--endog A,B] [--index DATE] [--states N | --regimes K] "
-        "[more options]",
+        usage="rnnstats fit FILE [--endog A,B] [--index DATE] [--states N | --regimes K | "
+        "--model NAME] [more options]",
         description=_FIT,
         formatter_class=raw,
         allow_abbrev=False,
@@ -143,6 +149,7 @@ def parser() -> argparse.ArgumentParser:
     _data_options(fit)
     _model_options(fit)
     _regime_options(fit)
+    _network_options(fit)
     _result_options(fit)
     commands.add_parser(
         "datasets",
@@ -275,6 +282,33 @@ def _regime_options(fit: argparse.ArgumentParser) -> None:
     )
 
 
+def _network_options(fit: argparse.ArgumentParser) -> None:
+    model = fit.add_argument_group("nonlinear model")
+    model.add_argument(
+        "--model", choices=MODELS, help="cell of a nonlinear network: fit an ElmanRNN, GRU or LSTM"
+    )
+    model.add_argument("--units", type=_positive, metavar="N", help="hidden units (default: 2)")
+    model.add_argument("--layers", type=_positive, metavar="N", help="of units (default: 1)")
+    model.add_argument(
+        "--lags", type=_count, metavar="L", help="earlier rows that the network reads (default: 1)"
+    )
+    model.add_argument(
+        "--head", choices=HEADS, help="distribution of the columns (default: gaussian)"
+    )
+    model.add_argument(
+        "--skip",
+        action="store_true",
+        help="inputs and earlier rows also enter the output directly: the linear model is nested",
+    )
+    model.add_argument(
+        "--penalty",
+        type=_penalty,
+        metavar="NUMBER",
+        help="ridge penalty on the standardised weights, or 'rolling': chosen by forecasts in "
+        "rolling windows (default: none)",
+    )
+
+
 def _result_options(fit: argparse.ArgumentParser) -> None:
     results = fit.add_argument_group("estimation and results")
     results.add_argument(
@@ -333,6 +367,13 @@ def _positive(text: str) -> int:
 
 def _count(text: str) -> int:
     return _whole(text, 0)
+
+
+def _penalty(text: str) -> float | str:
+    try:
+        return text if text == "rolling" else float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"must be a number or 'rolling'; got {text!r}") from None
 
 
 def _wholes(text: str) -> tuple[int, ...]:

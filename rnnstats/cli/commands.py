@@ -17,13 +17,24 @@ from rnnstats.errors import DataError, SpecificationError
 if TYPE_CHECKING:
     from rnnstats.models.linear import LinearRNN
     from rnnstats.models.markov import MarkovRNN
+    from rnnstats.models.nonlinear import GRU, LSTM, ElmanRNN
     from rnnstats.results.linear import LinearResults
     from rnnstats.results.markov import MarkovResults
+    from rnnstats.results.nonlinear import RecurrentResults
 
 __all__ = ["demo", "fit", "list_datasets"]
 
 HORIZON = 8
 REGIME_OPTIONS = ("emission", "order", "ar_form", "switching", "start")
+# option, and the argument that it is
+NETWORK_OPTIONS = {
+    "units": "k_hidden",
+    "layers": "n_layers",
+    "lags": "y_lags",
+    "head": "head",
+    "skip": "skip",
+    "penalty": "penalty",
+}
 # with the values they have when they are not given
 LINEAR_OPTIONS: dict[tuple[str, ...], object] = {
     ("states", "kronecker", "obs_noise", "pairs", "structure"): None,
@@ -75,16 +86,18 @@ def fit(options: Namespace) -> None:
     if sample.exog is None and options.exog_enters != "state":
         raise SpecificationError("--exog-enters needs --exog, the columns of inputs.")
     steps = _steps(options, sample)
-    model = _linear(options, sample) if options.regimes is None else _markov(options, sample)
+    model = _model(options, sample)
     # before the fit, which may take long: are the inputs of the forecast periods all there?
     inputs = _inputs(sample, model.endog.future_index(steps))
-    results: LinearResults | MarkovResults = model.fit(
+    penalty = {} if options.model is None else {"penalty": options.penalty}
+    results: LinearResults | MarkovResults | RecurrentResults = model.fit(
         n_starts=options.n_starts,
         maxiter=options.maxiter,
         cov_type=options.cov_type,
         cov_kwds=None if options.maxlags is None else {"maxlags": options.maxlags},
         rng=options.seed,
         progress=True,
+        **penalty,
     )
     forecast = None
     if steps:
@@ -92,11 +105,39 @@ def fit(options: Namespace) -> None:
     report("rnnstats fit", sample, results, forecast, folder)
 
 
+def _model(options: Namespace, sample: Sample) -> LinearRNN | MarkovRNN | ElmanRNN | GRU | LSTM:
+    """Return the model that the options ask for."""
+    if options.regimes is None:
+        _refuse(options, REGIME_OPTIONS, None, "--regimes K")
+    if options.model is None:
+        _refuse(options, tuple(set(NETWORK_OPTIONS) - {"skip"}), None, "--model elman, gru or lstm")
+        _refuse(options, ("skip",), False, "--model elman, gru or lstm")
+        return _linear(options, sample) if options.regimes is None else _markov(options, sample)
+    _refuse(options, ("regimes",), None, "a model without --model")
+    return _network(options, sample)
+
+
+def _network(options: Namespace, sample: Sample) -> ElmanRNN | GRU | LSTM:
+    """Return the nonlinear model."""
+    from rnnstats.models.nonlinear import GRU, LSTM, ElmanRNN
+
+    for names, default in {**LINEAR_OPTIONS, ("trend",): "c"}.items():
+        _refuse(options, names, default, "a model without --model")
+    models: dict[str, type[ElmanRNN | GRU | LSTM]] = {"elman": ElmanRNN, "gru": GRU, "lstm": LSTM}
+    given = {name: getattr(options, option) for option, name in NETWORK_OPTIONS.items()}
+    del given["penalty"]  # of the fit
+    return models[options.model](
+        sample.endog,
+        sample.exog,
+        fixed=dict(options.fixed) or None,
+        **{name: value for name, value in given.items() if value is not None},
+    )
+
+
 def _linear(options: Namespace, sample: Sample) -> LinearRNN:
     """Return the linear model."""
     from rnnstats.models.linear import LinearRNN
 
-    _refuse(options, REGIME_OPTIONS, None, "--regimes K")
     return LinearRNN(
         sample.endog,
         sample.exog,

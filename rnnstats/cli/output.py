@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from rnnstats.results.forecasting.prediction import Prediction
     from rnnstats.results.linear import LinearResults
     from rnnstats.results.markov import MarkovResults
+    from rnnstats.results.nonlinear import RecurrentResults
+
+    AnyResults = LinearResults | MarkovResults | RecurrentResults
 
 __all__ = ["prepare", "report", "working"]
 
@@ -88,7 +91,7 @@ def prepare(folder: str) -> Path:
 def report(
     name: str,
     sample: Sample,
-    results: LinearResults | MarkovResults,
+    results: AnyResults,
     forecast: Prediction | None,
     folder: Path | None,
 ) -> None:
@@ -100,7 +103,7 @@ def report(
         Of the command.
     sample : Sample
         The data.
-    results : LinearResults
+    results : LinearResults, MarkovResults or RecurrentResults
         The fit.
     forecast : Prediction or None
         Of the rows after the sample.
@@ -113,9 +116,7 @@ def report(
         summary = str(results.summary())
     print(f"\n{summary}\n\n{_optima_lines(results)}")
     print(f"\n{_forecast_lines(sample, results, forecast)}")
-    with working(f"{name}: filter and smoother"):
-        comparison = results.filter_vs_smoother()
-    print(f"\n{comparison.summary()}")
+    print(f"\n{_state_lines(name, results)}")
     if folder is None:
         return
     texts = {"summary.txt": f"{data}\n\n{summary}\n\n{_optima_lines(results)}\n"}
@@ -147,7 +148,7 @@ def _data_lines(sample: Sample) -> str:
     return "\n".join([*lines, *(f"      {note}" for note in sample.notes)])
 
 
-def _optima_lines(results: LinearResults | MarkovResults) -> str:
+def _optima_lines(results: AnyResults) -> str:
     """Say which optima the starts found."""
     starts = results.starts
     if not len(starts):
@@ -161,7 +162,9 @@ def _optima_lines(results: LinearResults | MarkovResults) -> str:
 
 
 def _forecast_lines(
-    sample: Sample, results: LinearResults | MarkovResults, forecast: Prediction | None
+    sample: Sample,
+    results: AnyResults,
+    forecast: Prediction | None,
 ) -> str:
     if forecast is None:
         if sample.exog is not None and sample.future is None:
@@ -177,6 +180,19 @@ def _forecast_lines(
     return "\n\n".join(blocks)
 
 
+def _state_lines(name: str, results: AnyResults) -> str:
+    """Compare filter and smoother; for a network, whose state is known, say what moves it."""
+    from rnnstats.results.nonlinear import RecurrentResults
+
+    if isinstance(results, RecurrentResults):
+        with working(f"{name}: partial effects"):
+            effects = results.average_partial_effects()
+        table = effects.drop(columns="z").map("{:.4g}".format).to_string()
+        return f"Average effect of one unit more of an input on the next mean\n\n{table}"
+    with working(f"{name}: filter and smoother"):
+        return str(results.filter_vs_smoother().summary())
+
+
 def _decimals(errors: pd.Series) -> int:
     """Give the decimals that show three figures of the smallest standard error."""
     least = errors[errors > 0].min()
@@ -185,13 +201,13 @@ def _decimals(errors: pd.Series) -> int:
 
 def _write_tables(
     folder: Path,
-    results: LinearResults | MarkovResults,
+    results: AnyResults,
     forecast: Prediction | None,
     texts: dict[str, str],
 ) -> list[str]:
     from rnnstats.results.markov import MarkovResults
+    from rnnstats.results.nonlinear import RecurrentResults
 
-    frame = results.filter_vs_smoother().frame
     endog = results.model.endog
     ends = results.conf_int()
     tables: dict[str, pd.DataFrame] = {
@@ -206,10 +222,13 @@ def _write_tables(
             }
         ).rename_axis("parameter"),
         "predictions.csv": _predictions(results),
-        "states.csv": _states(results, frame),
-        "filter_vs_smoother.csv": frame,
+        "states.csv": _states(results),
         "starts.csv": results.starts,
     }
+    if isinstance(results, RecurrentResults):
+        tables["partial_effects.csv"] = results.average_partial_effects()
+    else:
+        tables["filter_vs_smoother.csv"] = results.filter_vs_smoother().frame
     if isinstance(results, MarkovResults):
         tables["transition.csv"] = results.transition_table()
     if forecast is not None:
@@ -221,10 +240,13 @@ def _write_tables(
     return [*texts, *tables]
 
 
-def _states(results: LinearResults | MarkovResults, frame: pd.DataFrame) -> pd.DataFrame:
+def _states(results: AnyResults) -> pd.DataFrame:
     """Put together what is known of each state, or regime, before and after later rows."""
     from rnnstats.results.markov import MarkovResults
+    from rnnstats.results.nonlinear import RecurrentResults
 
+    if isinstance(results, RecurrentResults):
+        return results.filtered_state  # a function of the rows before
     names = list(results.model.state_names)
     if isinstance(results, MarkovResults):
         kinds = {
@@ -234,6 +256,7 @@ def _states(results: LinearResults | MarkovResults, frame: pd.DataFrame) -> pd.D
         }
         parts = {f"{name}_{kind}": table[name] for name in names for kind, table in kinds.items()}
         return pd.DataFrame({**parts, "viterbi": results.viterbi()})
+    frame = results.filter_vs_smoother().frame
     columns = ["filtered_mean", "filtered_sd", "smoothed_mean", "smoothed_sd"]
     return pd.DataFrame(
         {f"{name}_{kind}": frame[kind].xs(name, level=1) for name in names for kind in columns}
@@ -247,12 +270,11 @@ def _forecast_table(forecast: Prediction, names: tuple[str, ...], row: str) -> p
     return table.set_axis(["mean", "std_err", "lower_95", "upper_95"], axis=1)
 
 
-def _predictions(results: LinearResults | MarkovResults) -> pd.DataFrame:
+def _predictions(results: AnyResults) -> pd.DataFrame:
     """Put together what was observed and what the rows before it said."""
     endog = results.model.endog
-    observed = pd.DataFrame(endog.values, index=endog.index, columns=list(endog.names))
     parts: dict[str, pd.Series | pd.DataFrame] = {
-        "observed": observed,
+        "observed": endog.frame,
         "predicted": results.fittedvalues,
         "resid": results.resid,
         "standardized_resid": results.standardized_resid,
@@ -267,13 +289,14 @@ def _predictions(results: LinearResults | MarkovResults) -> pd.DataFrame:
 def _draw(
     folder: Path,
     sample: Sample,
-    results: LinearResults | MarkovResults,
+    results: AnyResults,
     forecast: Prediction | None,
 ) -> list[str]:
     """Draw into figures of our own, so that no matplotlib setting is touched."""
     from matplotlib.figure import Figure
 
-    from rnnstats.results.plots import draw_forecast
+    from rnnstats.results.nonlinear import RecurrentResults
+    from rnnstats.results.plots import draw_forecast, shown_rows
 
     def new(width: float, height: float) -> Figure:
         return Figure(figsize=(width, height), layout="constrained")
@@ -281,7 +304,7 @@ def _draw(
     k_endog, k_states = results.model.k_endog, len(results.model.state_names)
     figures: dict[str, Figure] = {}
     if forecast is not None:
-        shown = max(40, 5 * len(forecast.row_labels))
+        shown = shown_rows(None, forecast, caller="plot_forecast")
         seen = pd.DataFrame(sample.endog).iloc[-shown:]
         fitted = pd.DataFrame(results.fittedvalues).iloc[-shown:]
         fig = draw_forecast(seen, fitted, forecast, alpha=0.05, fig=new(9, 1.0 + 2.4 * k_endog))
@@ -290,9 +313,10 @@ def _draw(
         fig.align_ylabels()
         figures["forecast.png"] = fig
     figures["states.png"] = results.plot_states(fig=new(9, 1.0 + 2.1 * k_states))
-    figures["filter_vs_smoother.png"] = results.filter_vs_smoother().plot(
-        fig=new(11, 1.0 + 2.3 * k_states)
-    )
+    if not isinstance(results, RecurrentResults):
+        figures["filter_vs_smoother.png"] = results.filter_vs_smoother().plot(
+            fig=new(11, 1.0 + 2.3 * k_states)
+        )
     for number, name in enumerate(results.model.endog.names):
         tail = "" if k_endog == 1 else "_" + re.sub(r"[^\w.-]+", "_", name)
         figures[f"diagnostics{tail}.png"] = results.plot_diagnostics(number, fig=new(10, 6.5))

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnstats._checks import check_int
+from rnnstats._checks import check_generator, check_int
 from rnnstats.equivalence._rows import Chain, inputs_of
 from rnnstats.equivalence.readouts import FloatArray, IntArray, Readout, Rows
 from rnnstats.errors import SpecificationError
 
-__all__ = ["Drawn", "drawn", "path", "sampled"]
+__all__ = ["Drawn", "Laws", "drawn", "path", "sampled"]
+
+# Distribution of the first state, and of the state of a row (its number) after a state.
+Laws: TypeAlias = tuple[Callable[[], FloatArray], Callable[[int, int], FloatArray]]
 
 
 class Drawn(NamedTuple):
@@ -109,12 +112,14 @@ def path(
 
 def sampled(
     chain: Chain,
-    rows: int,
-    rng: np.random.Generator,
-    laws: tuple[Callable[[], FloatArray], Callable[[int, int], FloatArray]],
+    n: int,
+    rng: int | np.random.Generator | None,
+    laws: tuple[int, Callable[[int, FloatArray], Laws]],
     *,
     exog: ArrayLike | None,
+    exog_transition: ArrayLike | None,
     presample: ArrayLike | None,
+    sequence: int,
     uniforms: ArrayLike | None,
     first_row: int,
     caller: str,
@@ -124,11 +129,12 @@ def sampled(
     Parameters
     ----------
     chain : SoftmaxRNN or HMM
-    rows : int
-    rng : numpy.random.Generator
-    laws : tuple of two callables
-        As for `path`.
-    exog, presample, uniforms, first_row
+    n, rng
+        As for `SoftmaxRNN.generate`.
+    laws : tuple
+        Number of starts, and what gives the distributions that `path` takes from the number of
+        the start and the inputs of the transitions (n, k).
+    exog, exog_transition, presample, sequence, uniforms, first_row
         As for `SoftmaxRNN.generate`.
     caller : str
 
@@ -141,6 +147,11 @@ def sampled(
     SpecificationError, DataError
         Arguments that do not fit.
     """
+    rows = check_int(n, name="n", caller=caller, minimum=1)
+    names, (starts, law) = chain.exog_transition_names, laws
+    z = inputs_of(exog_transition, names, rows, what="exog_transition", caller=caller)
+    seed = check_int(sequence, name="sequence", caller=caller, minimum=0, maximum=starts - 1)
+    generator = check_generator(rng, caller=caller)
     inputs = inputs_of(exog, chain.exog_names, rows, what="exog", caller=caller)
     order, width = chain.order, len(chain.endog_names)
     held = np.zeros((0, width)) if presample is None else np.array(presample, dtype=np.float64)
@@ -150,14 +161,14 @@ def sampled(
             f"{caller}: presample must hold the first {order} rows of {width} outputs, and n must "
             f"be larger; got shape {held.shape} and n = {rows}. Readouts read that many own lags."
         )
-    given = rng.random(rows) if uniforms is None else np.array(uniforms, dtype=np.float64)
+    given = generator.random(rows) if uniforms is None else np.array(uniforms, dtype=np.float64)
     if given.shape != (rows,) or not ((given >= 0.0) & (given < 1.0)).all():
         raise SpecificationError(
             f"{caller}: uniforms must be {rows} numbers in [0, 1); got shape {given.shape}. "
             "Use rng.random(n)."
         )
     begin = check_int(first_row, name="first_row", caller=caller)
-    states = path(given, *laws, chain.lead)
+    states = path(given, *law(seed, z), chain.lead)
     if not chain.emission:
         return Drawn(states, np.zeros((rows, 0)))
-    return Drawn(states, drawn(chain.emission, states, inputs, held, rng, begin))
+    return Drawn(states, drawn(chain.emission, states, inputs, held, generator, begin))

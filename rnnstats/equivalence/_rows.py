@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,8 +17,10 @@ from rnnstats.errors import DataError, SpecificationError
 __all__ = [
     "Chain",
     "Data",
+    "Given",
     "cuts",
     "densities",
+    "given",
     "inputs_of",
     "lagged",
     "log_densities",
@@ -266,32 +269,100 @@ def densities(emission: Sequence[Readout], data: Data) -> FloatArray:
     return total
 
 
-class Chain(Protocol):
-    """What a network and a hidden Markov model have in common."""
+class Chain(ABC):
+    """What a network and a hidden Markov model have in common.
+
+    Attributes
+    ----------
+    emission : tuple of Readout
+    exog_names, exog_transition_names : tuple of str
+        Inputs of the readouts, and of the transitions.
+    lead : int
+        Rows that the chain does not cover.
+    """
+
+    emission: tuple[Readout, ...]
+    exog_names: tuple[str, ...]
+    exog_transition_names: tuple[str, ...]
+    lead: int
 
     @property
-    def emission(self) -> tuple[Readout, ...]:
-        """Readouts."""
-
-    @property
-    def exog_names(self) -> tuple[str, ...]:
-        """Names of the readouts' inputs."""
-
-    @property
-    def lead(self) -> int:
-        """Rows that the chain does not cover."""
-
-    @property
+    @abstractmethod
     def k_states(self) -> int:
-        """Number of states."""
+        """Number of states K."""
 
     @property
     def order(self) -> int:
-        """Number of own lags."""
+        """Number of own lags that the readouts read."""
+        return max((part.location.order for part in self.emission), default=0)
 
     @property
     def endog_names(self) -> tuple[str, ...]:
         """Names of the outputs."""
+        return tuple(name for part in self.emission for name in part.names)
+
+    def _heads(self) -> str:
+        """Outputs and kinds of the readouts."""
+        heads = ", ".join(f"{'/'.join(part.names)} {part.kind}" for part in self.emission)
+        return heads or "none"
+
+
+class Given(NamedTuple):
+    """What the forward algorithm needs to know of data.
+
+    Attributes
+    ----------
+    log_density : ndarray, shape (n, K)
+    offsets : ndarray of int, shape (S + 1,)
+    inputs : ndarray, shape (n, k)
+        Of the transitions.
+    starts : ndarray, shape (S, K)
+    """
+
+    log_density: FloatArray
+    offsets: IntArray
+    inputs: FloatArray
+    starts: FloatArray
+
+
+def given(
+    chain: Chain,
+    starts: FloatArray,
+    y: ArrayLike | None,
+    *,
+    log_density: ArrayLike | None,
+    exog: ArrayLike | None,
+    exog_transition: ArrayLike | None,
+    offsets: ArrayLike | None,
+    first_row: int,
+    caller: str,
+) -> Given:
+    """Check data, and compute the log densities.
+
+    Parameters
+    ----------
+    chain : SoftmaxRNN or HMM
+    starts : ndarray, shape (S, K)
+        One for all sequences, or one each.
+    y, log_density, exog, exog_transition, offsets, first_row
+        As for `SoftmaxRNN.belief`.
+    caller : str
+
+    Returns
+    -------
+    Given
+
+    Raises
+    ------
+    SpecificationError, DataError
+        Arguments that do not fit.
+    """
+    logs, bounds = log_densities(
+        chain, y, log_density, exog, offsets, first_row=first_row, caller=caller
+    )
+    names = chain.exog_transition_names
+    z = inputs_of(exog_transition, names, len(logs), what="exog_transition", caller=caller)
+    return Given(logs, bounds, z, starts_of(starts, len(bounds) - 1, caller=caller))
 
 
 def log_densities(

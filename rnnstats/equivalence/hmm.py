@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_softmax
 
-from rnnstats._checks import check_generator, check_int, suggest
+from rnnstats._checks import suggest
 from rnnstats.equivalence import _drawing, _rows
 from rnnstats.equivalence._softmax_weights import steps_of
 from rnnstats.equivalence.heads import (
@@ -67,7 +67,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class HMM:
+class HMM(_rows.Chain):
     """A hidden Markov model as arrays: the classical side of the correspondence.
 
     Attributes
@@ -97,23 +97,12 @@ class HMM:
 
     def __repr__(self) -> str:
         """Say how many states there are and what they emit."""
-        heads = ", ".join(f"{'/'.join(part.names)} {part.kind}" for part in self.emission)
-        return f"<HMM: {self.k_states} states; emission: {heads or 'none'}>"
+        return f"<HMM: {self.k_states} states; emission: {self._heads()}>"
 
     @property
     def k_states(self) -> int:
         """Number of states K."""
         return len(self.transition)
-
-    @property
-    def order(self) -> int:
-        """Number of own lags that the emission reads."""
-        return max((part.location.order for part in self.emission), default=0)
-
-    @property
-    def endog_names(self) -> tuple[str, ...]:
-        """Names of the outputs."""
-        return tuple(name for part in self.emission for name in part.names)
 
     def transition_at(self, exog_transition: ArrayLike) -> FloatArray:
         """Transition matrices at given inputs.
@@ -161,15 +150,10 @@ class HMM:
             Of all rows; for a composite chain, of the rows that it covers, one sequence after the
             other.
         """
-        caller = "HMM.filter"
-        logs, bounds = _rows.log_densities(
-            self, y, log_density, exog, offsets, first_row=first_row, caller=caller
-        )
-        names = self.exog_transition_names
-        z = _rows.inputs_of(
-            exog_transition, names, len(logs), what="exog_transition", caller=caller
-        )
-        starts = _rows.starts_of(self.start, len(bounds) - 1, caller=caller)
+        logs, bounds, z, starts = _rows.given(
+            self, self.start, y, exog=exog, exog_transition=exog_transition, offsets=offsets,
+            log_density=log_density, first_row=first_row, caller="HMM.filter",
+        )  # fmt: skip
         into = self._into(z)
         place = np.arange(len(logs)) - np.repeat(bounds[:-1], np.diff(bounds))
         kept = place >= self.lead
@@ -200,25 +184,16 @@ class HMM:
         -------
         Drawn
         """
-        caller = "HMM.sample"
-        rows = check_int(n, name="n", caller=caller, minimum=1)
-        names = self.exog_transition_names
-        z = _rows.inputs_of(exog_transition, names, rows, what="exog_transition", caller=caller)
-        seed = check_int(
-            sequence, name="sequence", caller=caller, minimum=0, maximum=len(self.start) - 1
-        )
-        into = self._into(z)
+
+        def laws(seed: int, z: FloatArray) -> _drawing.Laws:
+            into = self._into(z)
+            return (lambda: self.start[seed]), lambda t, i: (into if into.ndim == 2 else into[t])[i]
+
         return _drawing.sampled(
-            self,
-            rows,
-            check_generator(rng, caller=caller),
-            (lambda: self.start[seed], lambda t, i: (into if into.ndim == 2 else into[t])[i]),
-            exog=exog,
-            presample=presample,
-            uniforms=uniforms,
-            first_row=first_row,
-            caller=caller,
-        )
+            self, n, rng, (len(self.start), laws), exog=exog, exog_transition=exog_transition,
+            presample=presample, sequence=sequence, uniforms=uniforms, first_row=first_row,
+            caller="HMM.sample",
+        )  # fmt: skip
 
     def to_rnn(self) -> SoftmaxRNN:
         """Write it as a network, in identified weights.

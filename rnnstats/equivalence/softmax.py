@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.special import log_softmax, logsumexp, softmax
 
-from rnnstats._checks import check_generator, check_int, shown
+from rnnstats._checks import shown
 from rnnstats.equivalence import _drawing, _rows
 from rnnstats.equivalence._drawing import Drawn
 from rnnstats.equivalence._softmax_weights import (
@@ -56,7 +56,7 @@ class BeliefRun(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SoftmaxRNN:
+class SoftmaxRNN(_rows.Chain):
     """A network with a one-hot hidden state, which is a hidden Markov model.
 
     *Generative reading.* ``P(h_t | h_{t-1}) = softmax(W_h h_{t-1} + (W_x h_{t-1}) x_t + b_h)``:
@@ -144,25 +144,14 @@ class SoftmaxRNN:
 
     def __repr__(self) -> str:
         """Say how many states there are and what is read out."""
-        heads = ", ".join(f"{'/'.join(part.names)} {part.kind}" for part in self.emission)
         inputs = [*self.exog_transition_names]
         read = f", transitions read {', '.join(inputs)}" if inputs else ""
-        return f"<SoftmaxRNN: {units(self.k_states)}{read}; readout: {heads or 'none'}>"
+        return f"<SoftmaxRNN: {units(self.k_states)}{read}; readout: {self._heads()}>"
 
     @property
     def k_states(self) -> int:
         """Number of states K."""
         return len(self.b_h)
-
-    @property
-    def order(self) -> int:
-        """Number of own lags that the readouts read."""
-        return max((part.location.order for part in self.emission), default=0)
-
-    @property
-    def endog_names(self) -> tuple[str, ...]:
-        """Names of the outputs."""
-        return tuple(name for part in self.emission for name in part.names)
 
     @property
     def transition(self) -> FloatArray:
@@ -275,25 +264,17 @@ class SoftmaxRNN:
         SpecificationError, DataError
             Arguments that do not fit.
         """
-        caller = "SoftmaxRNN.generate"
-        rows = check_int(n, name="n", caller=caller, minimum=1)
-        names = self.exog_transition_names
-        z = _rows.inputs_of(exog_transition, names, rows, what="exog_transition", caller=caller)
-        seed = check_int(
-            sequence, name="sequence", caller=caller, minimum=0, maximum=len(self.b_start) - 1
-        )
         one_hot = np.eye(self.k_states)
+
+        def laws(seed: int, z: FloatArray) -> _drawing.Laws:
+            first = self.b_start[seed]
+            return (lambda: softmax(first)), lambda t, i: self.step(one_hot[i], z[t])
+
         return _drawing.sampled(
-            self,
-            rows,
-            check_generator(rng, caller=caller),
-            (lambda: softmax(self.b_start[seed]), lambda t, i: self.step(one_hot[i], z[t])),
-            exog=exog,
-            presample=presample,
-            uniforms=uniforms,
-            first_row=first_row,
-            caller=caller,
-        )
+            self, n, rng, (len(self.b_start), laws), exog=exog, exog_transition=exog_transition,
+            presample=presample, sequence=sequence, uniforms=uniforms, first_row=first_row,
+            caller="SoftmaxRNN.generate",
+        )  # fmt: skip
 
     # --- the belief reading -------------------------------------------------------------------
 
@@ -362,15 +343,10 @@ class SoftmaxRNN:
         DataError, SpecificationError
             Arguments that do not fit.
         """
-        caller = "SoftmaxRNN.belief"
-        logs, bounds = _rows.log_densities(
-            self, y, log_density, exog, offsets, first_row=first_row, caller=caller
-        )
-        names = self.exog_transition_names
-        z = _rows.inputs_of(
-            exog_transition, names, len(logs), what="exog_transition", caller=caller
-        )
-        starts = _rows.starts_of(self.b_start, len(bounds) - 1, caller=caller)
+        logs, bounds, z, starts = _rows.given(
+            self, self.b_start, y, exog=exog, exog_transition=exog_transition, offsets=offsets,
+            log_density=log_density, first_row=first_row, caller="SoftmaxRNN.belief",
+        )  # fmt: skip
         into = steps_of(self.W_h + self.b_h[:, None], self.W_x, z)
         filtered, predicted = np.full((2, *logs.shape), np.nan)
         llf = np.zeros(len(logs))

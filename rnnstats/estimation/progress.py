@@ -85,6 +85,9 @@ class Meter:
 class Counter:
     """Counts pieces of work on standard error, if it goes on for more than about two seconds.
 
+    ``with Counter(...) as counter:`` removes the bar at the end, and leaves the block quietly after
+    Ctrl-C, with `interrupted` set: what is done by then is kept.
+
     Parameters
     ----------
     show : bool
@@ -93,9 +96,15 @@ class Counter:
         Number of pieces.
     description, unit : str
         What is done, and what a piece is called.
+
+    Attributes
+    ----------
+    interrupted : bool
+        Whether the work was ended by Ctrl-C, in the block or as told by who sets it.
     """
 
     def __init__(self, show: bool, total: int, description: str, unit: str) -> None:
+        self.interrupted = False
         self._bar: tqdm[None] | None = None
         if show:
             from tqdm import tqdm
@@ -104,6 +113,19 @@ class Counter:
                 total=total, desc=description, unit=unit, file=sys.stderr, delay=PATIENCE,
                 leave=False,
             )  # fmt: skip
+
+    def __enter__(self) -> Counter:
+        """Begin."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: object
+    ) -> bool:
+        """Remove the bar; note an interrupt and go on behind the block."""
+        self.close()
+        stopped = kind is not None and issubclass(kind, KeyboardInterrupt)
+        self.interrupted = self.interrupted or stopped
+        return stopped
 
     def add(self, number: int = 1) -> None:
         """Count pieces that are done."""

@@ -1,30 +1,64 @@
 """What every family of distributions of one response offers, and what they share.
 
-A family knows nothing of regimes, layers or time: it gets observations ``y`` (n,), the linear
-predictor ``eta`` on the scale of its link, (n, K) or (1, K), and further parameters ``extra``
-(m, K), and computes n x K numbers. NaN in ``y`` means missing: log density and slopes are 0.
+A family knows nothing of regimes, layers or time. Its methods take n observations and K columns
+(regimes; one column for an ordinary regression) and compute n x K numbers. Arguments have the
+same meaning and shape throughout:
+
+=========  ==================  ==========================================================
+``y``      (n,)                observations; NaN is missing: log density and slopes are 0
+``eta``    (n, K) or (1, K)    linear predictors, on the scale of the link
+``extra``  (m, K)              further parameters, in the order of ``extras``
+``value``  (1, K)              means or probabilities, where the family has them
+=========  ==================  ==========================================================
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Link", "ScalarFamily"]
+from rnnstats.families.steps import column_sums, refuse
+
+__all__ = ["Link", "ScalarFamily", "Weighted"]
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 Link = Literal["identity", "log", "logit"]
+
+
+@dataclass(frozen=True, eq=False)
+class Weighted:
+    """Weighted observations, to estimate further parameters from.
+
+    Attributes
+    ----------
+    y : ndarray, shape (n, 1)
+        Without NaN.
+    weights : ndarray, shape (n, K)
+        0 where an observation is missing.
+    common : bool
+        One value for all K columns.
+    """
+
+    y: FloatArray
+    weights: FloatArray
+    common: bool
+
+    def sums(self, values: FloatArray) -> FloatArray:
+        """Sum of numbers (n, K) by column, (K,), or in all if the columns share, (1,)."""
+        return column_sums(values, common=self.common)
 
 
 class ScalarFamily(ABC):
     """Distribution of one response given its linear predictor.
 
-    Here is what the families share: missing observations, and the defaults of most of them. A
-    family overrides the methods with a leading underscore; those get ``y`` as a column (n, 1)
-    without NaN, the one of densities without what is outside the support.
+    Here is what the families share: missing observations, what is outside the support, and the
+    defaults of most of them. A family overrides the methods with a leading underscore; those get
+    ``y`` as a column (n, 1) without NaN, the one of densities without what is outside the support.
 
     Attributes
     ----------
@@ -42,29 +76,35 @@ class ScalarFamily(ABC):
     link: Link = "identity"
     extras: tuple[str, ...] = ()
     discrete: bool = False
+    support: str = "finite numbers"  # what observations must be, and what to do where they are not
+    way_out: str = "Mark missing observations with NaN."
     neutral: ClassVar[float] = 0.0  # stands in for a missing observation: anything in the support
     monotone: ClassVar[bool] = False  # a step of least squares with step_weight never goes down
     natural: ClassVar[str | None] = None  # name of the mean-scale parameter without regressors
     unit: float = 1.0  # mean of the response per unit of that parameter
 
+    def check(self, y: FloatArray, *, column: str, caller: str) -> None:
+        """Raise DataError with the first observation outside the support; names for the message."""
+        outside = self._outside(y)
+        bad, rule = np.isinf(y), self.support
+        if outside is not None:
+            bad, rule = outside, f"{self.support} for the family {self.name!r}"
+        refuse(y, bad, caller=caller, column=column, rule=rule, way_out=self.way_out)
+
+    @abstractmethod
+    def mean(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
+        """Mean, of the shape of ``eta``."""
+
+    @abstractmethod
+    def variance(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
+        """Variance, of the shape of ``eta``."""
+
+    @abstractmethod
+    def sample(self, eta: FloatArray, extra: FloatArray, rng: np.random.Generator) -> FloatArray:
+        """One draw each, (n,), for ``eta`` (n,) and ``extra`` (m, n)."""
+
     def log_density(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Log density of the observations.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-            NaN is missing.
-        eta : ndarray, shape (n, K) or (1, K)
-            Linear predictor.
-        extra : ndarray, shape (m, K)
-            Further parameters.
-
-        Returns
-        -------
-        ndarray, shape (n, K)
-            0 where ``y`` is missing, -inf where it is impossible.
-        """
+        """Log density, (n, K): 0 where ``y`` is missing, -inf where it is impossible."""
         gone, column = self._column(y)
         outside = self._outside(column)
         if outside is not None:
@@ -78,140 +118,58 @@ class ScalarFamily(ABC):
     def slopes(
         self, y: FloatArray, eta: FloatArray, extra: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """
-        Derivatives of the log density.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        by_eta : ndarray, shape (n, K)
-        by_extra : ndarray, shape (m, n, K)
-        """
+        """Derivatives of the log density by ``eta``, (n, K), and by ``extra``, (m, n, K)."""
         gone, column = self._column(y)
         with np.errstate(all="ignore"):
             by_eta, by_extra = self._slopes(column, eta, extra)
         if gone is not None:
-            by_eta[gone] = 0.0
             by_extra[:, gone] = 0.0
-        return by_eta, by_extra
+        return _emptied(by_eta, gone), by_extra
 
     def pull(
         self, y: FloatArray, eta: FloatArray, extra: FloatArray, weights: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """
-        Weighted derivatives of the log density, those by further parameters summed.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (m, K)
-        weights : ndarray, shape (n, K)
-
-        Returns
-        -------
-        by_eta : ndarray, shape (n, K)
-        by_extra : ndarray, shape (m, K)
-        """
+        """`slopes` times weights (n, K); those by further parameters summed over rows, (m, K)."""
         by_eta, by_extra = self.slopes(y, eta, extra)
         by_eta *= weights
         return by_eta, np.einsum("nk,ank->ak", weights, by_extra)
 
     def weight(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Information on the linear predictor expected of an observation.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray, shape (n, K)
-            0 where ``y`` is missing.
-        """
+        """Information on ``eta`` expected of an observation, (n, K); 0 where it is missing."""
         with np.errstate(all="ignore"):
             out = self._weight(eta, extra)
         out = np.array(np.broadcast_to(out, (len(y), eta.shape[1])))
         return _emptied(out, _gone(y))
 
     def step_weight(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Weight of the observations in a step of weighted least squares for the coefficients.
+        """Weight of the observations in a step of weighted least squares for ``eta``, (n, K).
 
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray, shape (n, K)
-            The expected information, where the family knows nothing better.
+        The expected information, where the family knows nothing better.
         """
         return self.weight(y, eta, extra)
 
     def information(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Information on the further parameters expected of an observation.
+        """Information on ``extra`` expected of an observation, (m, m, n, K).
 
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray, shape (m, m, n, K)
-            Positive semi-definite in the first two axes. Families whose expectation has no
-            closed form give the squares of the slopes, which have that expectation.
+        Positive semi-definite in the first two axes; 0 where ``y`` is missing. Families whose
+        expectation has no closed form give the squares of the slopes, which have that expectation.
         """
+        each = self._information(extra)
+        if each is not None:
+            return each[:, :, None, :] * ~np.isnan(y)[:, None]
         slopes = self.slopes(y, eta, extra)[1]
         out: FloatArray = slopes[:, None] * slopes[None, :]
         return out
 
     def natural_slope(self, y: FloatArray, value: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Derivative of the log density by the mean-scale parameter, exact at its border.
+        """Derivative of the log density by ``value``, (n, K), exact at its border; no NaN in ``y``.
 
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-            Without NaN.
-        value : ndarray, shape (1, K)
-            Mean, or probability.
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray, shape (n, K)
-            Infinite where an impossible observation would become possible.
+        Infinite where an impossible observation would become possible.
         """
         raise NotImplementedError
 
     def linked(self, value: FloatArray) -> FloatArray:
-        """
-        Linear predictor of a mean-scale parameter.
-
-        Parameters
-        ----------
-        value : ndarray
-            Mean, or probability.
-
-        Returns
-        -------
-        ndarray
-            Infinite at the border.
-        """
+        """Linear predictor of means or probabilities of any shape; infinite at their border."""
         with np.errstate(divide="ignore", invalid="ignore"):
             if self.link == "logit":
                 out: FloatArray = np.log(value) - np.log1p(-value)
@@ -220,169 +178,31 @@ class ScalarFamily(ABC):
         return out
 
     def working(self, y: FloatArray) -> FloatArray:
-        """
-        Rough linear predictor of each observation, to start from.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-            Without NaN.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            Finite.
-        """
+        """Rough linear predictor of each observation, finite, to start from; no NaN in ``y``."""
         return self.linked((y + 0.5) if self.link == "log" else y)
 
     def start_extra(self, y: FloatArray) -> FloatArray:
-        """
-        Rough further parameters, to start from.
-
-        Parameters
-        ----------
-        y : ndarray
-            The observations, without NaN.
-
-        Returns
-        -------
-        ndarray, shape (m,)
-        """
+        """Rough further parameters, (m,), to start from; no NaN in ``y``."""
         return np.ones(len(self.extras))
 
     def inside(self, extra: FloatArray) -> FloatArray:
-        """
-        Further parameters off the border, to start from.
-
-        Parameters
-        ----------
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray, shape (m, K)
-        """
+        """Further parameters off the border, (m, K), to start from."""
         return extra
 
     def scale(self, extra: FloatArray) -> FloatArray | None:
-        """
-        Scale that may collapse to zero.
-
-        Parameters
-        ----------
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray, shape (K,), or None
-            None where there is none.
-        """
+        """Scale that may collapse to zero, (K,); None where there is none."""
         return None
 
-    @abstractmethod
-    def check(self, y: FloatArray, *, column: str, caller: str) -> None:
-        """
-        Refuse observations outside the support.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-            NaN is missing.
-        column, caller : str
-            For the message.
-
-        Raises
-        ------
-        DataError
-            With the first of them.
-        """
-
-    @abstractmethod
-    def mean(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Mean.
-
-        Parameters
-        ----------
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray
-            Of the shape of ``eta``.
-        """
-
-    @abstractmethod
-    def variance(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Variance.
-
-        Parameters
-        ----------
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray
-            Of the shape of ``eta``.
-        """
-
-    @abstractmethod
-    def sample(self, eta: FloatArray, extra: FloatArray, rng: np.random.Generator) -> FloatArray:
-        """
-        One draw each.
-
-        Parameters
-        ----------
-        eta : ndarray, shape (n,)
-        extra : ndarray, shape (m, n)
-        rng : numpy.random.Generator
-
-        Returns
-        -------
-        ndarray, shape (n,)
-        """
-
     def cdf(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Distribution function ``P(Y <= y)``.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray, shape (n, K)
-            NaN where ``y`` is NaN.
-        """
+        """Distribution function ``P(Y <= y)``, (n, K); NaN where ``y`` is."""
         values = np.asarray(y, dtype=np.float64)[:, None]
         with np.errstate(all="ignore"):
             out = self._cdf(np.floor(values) if self.discrete else values, eta, extra)
         return np.where(np.isnan(values), np.nan, out)
 
     def cdf_below(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Probability of what lies below, ``P(Y < y)``.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (m, K)
-
-        Returns
-        -------
-        ndarray, shape (n, K)
-            The same as `cdf` for continuous families; NaN where ``y`` is NaN.
-        """
-        if not self.discrete:
-            return self.cdf(y, eta, extra)
-        return self.cdf(np.ceil(y) - 1.0, eta, extra)
+        """Probability of what lies below, ``P(Y < y)``, (n, K): `cdf` for continuous families."""
+        return self.cdf(np.ceil(y) - 1.0 if self.discrete else y, eta, extra)
 
     def fit_extra(
         self,
@@ -399,8 +219,7 @@ class ScalarFamily(ABC):
 
         Parameters
         ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
+        y, eta : ndarray
         weights : ndarray, shape (n, K)
         extra : ndarray, shape (m, K)
             Where to begin.
@@ -414,16 +233,24 @@ class ScalarFamily(ABC):
         ndarray, shape (m, K)
             Unchanged for a family without further parameters, and for a column without weight.
         """
-        return extra
+        if not self.extras:
+            return extra
+        column, counted = self._counted(y, weights)
+        return self._fit_extra(Weighted(column, counted, common), eta, extra, floor)
 
-    def _column(self, y: FloatArray) -> tuple[NDArray[np.bool_] | None, FloatArray]:
+    def _column(self, y: FloatArray) -> tuple[BoolArray | None, FloatArray]:
         """Return where observations are missing (None: nowhere), and a column without NaN."""
         gone = _gone(y)
         filled = y if gone is None else np.where(gone, self.neutral, y)
         return gone, filled[:, None]
 
-    def _outside(self, y: FloatArray) -> NDArray[np.bool_] | None:
-        """Where observations are outside the support, of any shape; None: nowhere."""
+    def _counted(self, y: FloatArray, weights: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return a column without NaN, and weights that are 0 where observations are missing."""
+        gone, column = self._column(y)
+        return column, weights if gone is None else np.where(gone[:, None], 0.0, weights)
+
+    def _outside(self, y: FloatArray) -> BoolArray | None:
+        """Where observations are outside the support, of any shape; None: nowhere if finite."""
         return None
 
     @abstractmethod
@@ -440,13 +267,22 @@ class ScalarFamily(ABC):
     @abstractmethod
     def _cdf(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray: ...
 
+    def _information(self, extra: FloatArray) -> FloatArray | None:
+        """Expected information on the further parameters, (m, m, K), if it has a closed form."""
+        return None
 
-def _gone(y: FloatArray) -> NDArray[np.bool_] | None:
+    def _fit_extra(
+        self, given: Weighted, eta: FloatArray, extra: FloatArray, floor: float
+    ) -> FloatArray:
+        return extra
+
+
+def _gone(y: FloatArray) -> BoolArray | None:
     gone = np.isnan(y)
     return gone if gone.any() else None
 
 
-def _emptied(values: FloatArray, gone: NDArray[np.bool_] | None) -> FloatArray:
+def _emptied(values: FloatArray, gone: BoolArray | None) -> FloatArray:
     if gone is not None:
         values[gone] = 0.0
     return values

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from scipy.special import betainc, expit, gammaln
 
 from rnnstats.families.base import Link, ScalarFamily
-from rnnstats.families.steps import powered, refuse
+from rnnstats.families.steps import powered
 
 __all__ = ["Binomial"]
 
@@ -36,14 +36,10 @@ class Binomial(ScalarFamily):
         self.trials = trials
         self.unit = float(trials)
         self.name = "bernoulli" if trials == 1 else "binomial"
-
-    def check(self, y: FloatArray, *, column: str, caller: str) -> None:
-        most = "0 or 1" if self.trials == 1 else f"whole numbers from 0 to {self.trials}"
-        way_out = "Code failure as 0 and success as 1, or use 'categorical'."
-        if self.trials > 1:
-            way_out = "Give the number of trials as {'family': 'binomial', 'trials': number}."
-        refuse(y, self._outside(y), caller=caller, column=column,
-               rule=f"{most} for the emission {self.name!r}", way_out=way_out)  # fmt: skip
+        self.support = "0 or 1" if trials == 1 else f"whole numbers from 0 to {trials}"
+        self.way_out = "Code failure as 0 and success as 1, or use 'categorical'."
+        if trials > 1:
+            self.way_out = "Give the number of trials as {'family': 'binomial', 'trials': number}."
 
     def mean(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
         out: FloatArray = self.unit * expit(eta)

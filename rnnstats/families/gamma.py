@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammainc, gammaln, polygamma
 
-from rnnstats.families.base import Link, ScalarFamily
+from rnnstats.families.base import Link, ScalarFamily, Weighted
 from rnnstats.families.special import log1p_excess, log_minus_digamma, stirling_rest
-from rnnstats.families.steps import climb, column_sums, refuse
+from rnnstats.families.steps import climb
 
 __all__ = ["Gamma"]
 
@@ -28,12 +28,9 @@ class Gamma(ScalarFamily):
     extras = ("shape",)
     discrete = False
     natural = "mean"
+    support = "positive numbers"
+    way_out = "Mark missing observations with NaN, or use 'gaussian'."
     neutral = 1.0
-
-    def check(self, y: FloatArray, *, column: str, caller: str) -> None:
-        refuse(y, self._outside(y), caller=caller, column=column,
-               rule="positive numbers for the emission 'gamma'",
-               way_out="Mark missing observations with NaN, or use 'gaussian'.")  # fmt: skip
 
     def start_extra(self, y: FloatArray) -> FloatArray:
         found = float(np.log(y).var()) if y.size else 0.0
@@ -65,50 +62,6 @@ class Gamma(ScalarFamily):
             out: FloatArray = extra[0] * (y[:, None] / value - 1.0) / value
         return out
 
-    def information(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Information on the shape.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (1, K)
-
-        Returns
-        -------
-        ndarray, shape (1, 1, n, K)
-            ``trigamma(shape) - 1 / shape``; 0 where ``y`` is missing.
-        """
-        seen = ~np.isnan(y)[:, None]
-        shape = extra[0]
-        many = np.maximum(shape, 1e3)
-        series = (0.5 + 1.0 / (6.0 * many)) / many**2
-        each = np.where(shape > 1e3, series, polygamma(1, shape) - 1.0 / shape)
-        out: FloatArray = (seen * each)[None, None]
-        return out
-
-    def fit_extra(
-        self,
-        y: FloatArray,
-        eta: FloatArray,
-        weights: FloatArray,
-        extra: FloatArray,
-        *,
-        common: bool,
-        floor: float = 0.0,
-    ) -> FloatArray:
-        gone, column = self._column(y)
-        counted = weights if gone is None else np.where(gone[:, None], 0.0, weights)
-        total = column_sums(counted, common=common)
-        with np.errstate(all="ignore"):
-            each = column_sums(counted * _deviation(column, eta), common=common) / total
-        fresh = np.array(extra)
-        most = min(_MOST, 1.0 / floor) if floor > 0.0 else _MOST
-        for k in np.flatnonzero(total > 0.0):
-            fresh[0, slice(None) if common else k] = _shape(float(each[k]), fresh[0, k], most)
-        return fresh
-
     def _outside(self, y: FloatArray) -> NDArray[np.bool_]:
         return ~np.isnan(y) & ~((y > 0.0) & np.isfinite(y))
 
@@ -131,6 +84,26 @@ class Gamma(ScalarFamily):
     def _cdf(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
         out: FloatArray = gammainc(extra[0], extra[0] * np.maximum(y, 0.0) * np.exp(-eta))
         return out
+
+    def _information(self, extra: FloatArray) -> FloatArray:
+        """Of the shape: ``trigamma(shape) - 1 / shape``."""
+        shape = extra[0]
+        many = np.maximum(shape, 1e3)
+        series = (0.5 + 1.0 / (6.0 * many)) / many**2
+        out: FloatArray = np.where(shape > 1e3, series, polygamma(1, shape) - 1.0 / shape)
+        return out[None, None]
+
+    def _fit_extra(
+        self, given: Weighted, eta: FloatArray, extra: FloatArray, floor: float
+    ) -> FloatArray:
+        common, total = given.common, given.sums(given.weights)
+        with np.errstate(all="ignore"):
+            each = given.sums(given.weights * _deviation(given.y, eta)) / total
+        fresh = np.array(extra)
+        most = min(_MOST, 1.0 / floor) if floor > 0.0 else _MOST
+        for k in np.flatnonzero(total > 0.0):
+            fresh[0, slice(None) if common else k] = _shape(float(each[k]), fresh[0, k], most)
+        return fresh
 
 
 def _deviation(y: FloatArray, eta: FloatArray) -> FloatArray:

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from rnnstats.families.base import Link, ScalarFamily
-from rnnstats.families.steps import refuse, spread
+from rnnstats.families.base import Link, ScalarFamily, Weighted
+from rnnstats.families.steps import spread
 
 __all__ = ["Gaussian"]
 
@@ -33,10 +33,6 @@ class Gaussian(ScalarFamily):
         out: FloatArray = np.sqrt(extra[0])
         return out
 
-    def check(self, y: FloatArray, *, column: str, caller: str) -> None:
-        refuse(y, np.isinf(y), caller=caller, column=column, rule="finite numbers",
-               way_out="Mark missing observations with NaN.")  # fmt: skip
-
     def mean(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
         out: FloatArray = eta + 0.0 * extra[0]
         return out
@@ -49,50 +45,11 @@ class Gaussian(ScalarFamily):
         out: FloatArray = eta + np.sqrt(extra[0]) * rng.standard_normal(eta.shape)
         return out
 
-    def information(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        seen = ~np.isnan(y)[:, None]
-        out: FloatArray = seen * (0.5 / extra[0] ** 2)
-        return out[None, None]
-
-    def fit_extra(
-        self,
-        y: FloatArray,
-        eta: FloatArray,
-        weights: FloatArray,
-        extra: FloatArray,
-        *,
-        common: bool,
-        floor: float = 0.0,
-    ) -> FloatArray:
-        seen = ~np.isnan(y)
-        counted = weights if seen.all() else np.where(seen[:, None], weights, 0.0)
-        resid = np.where(seen, y, 0.0)[:, None] - eta
-        total = np.ones(len(y)) @ counted
-        moment = np.einsum("nk,nk,nk->k", counted, resid, resid)
-        if common:
-            total, moment = total.sum(keepdims=True), moment.sum(keepdims=True)
-        with np.errstate(all="ignore"):
-            fresh = np.maximum(moment / total, floor)
-        out: FloatArray = np.where(total > 0.0, fresh, extra[0])[None] + 0.0 * extra
-        return out
-
     def pull(
         self, y: FloatArray, eta: FloatArray, extra: FloatArray, weights: FloatArray
     ) -> tuple[FloatArray, FloatArray]:
-        """
-        As for any family, in fewer passes over the rows.
-
-        Parameters
-        ----------
-        y, eta, extra, weights : ndarray
-
-        Returns
-        -------
-        by_eta : ndarray, shape (n, K)
-        by_extra : ndarray, shape (1, K)
-        """
-        gone, column = self._column(y)
-        counted = weights if gone is None else np.where(gone[:, None], 0.0, weights)
+        """As for any family, in fewer passes over the rows."""
+        column, counted = self._counted(y, weights)
         resid: FloatArray = column - eta
         by_eta: FloatArray = counted * resid
         by_eta /= extra[0]
@@ -121,4 +78,21 @@ class Gaussian(ScalarFamily):
 
     def _cdf(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
         out: FloatArray = ndtr((y - eta) / np.sqrt(extra[0]))
+        return out
+
+    def _information(self, extra: FloatArray) -> FloatArray:
+        out: FloatArray = 0.5 / extra[0] ** 2
+        return out[None, None]
+
+    def _fit_extra(
+        self, given: Weighted, eta: FloatArray, extra: FloatArray, floor: float
+    ) -> FloatArray:
+        resid = given.y - eta
+        total = np.ones(len(given.y)) @ given.weights
+        moment = np.einsum("nk,nk,nk->k", given.weights, resid, resid)
+        if given.common:
+            total, moment = total.sum(keepdims=True), moment.sum(keepdims=True)
+        with np.errstate(all="ignore"):
+            fresh = np.maximum(moment / total, floor)
+        out: FloatArray = np.where(total > 0.0, fresh, extra[0])[None] + 0.0 * extra
         return out

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc, expit, gammaln, pdtr
 
-from rnnstats.families.base import Link, ScalarFamily
-from rnnstats.families.poisson import check_counts, no_counts
+from rnnstats.families.base import Link, ScalarFamily, Weighted
+from rnnstats.families.poisson import COUNTS, no_counts
 from rnnstats.families.special import by_count, log1p_excess, log1p_share, rising, rising_slope
 from rnnstats.families.steps import climb, powered
 
@@ -30,10 +30,8 @@ class NegativeBinomial(ScalarFamily):
     link: Link = "log"
     extras = ("dispersion",)
     discrete = True
+    support, way_out = COUNTS
     natural = "mean"
-
-    def check(self, y: FloatArray, *, column: str, caller: str) -> None:
-        check_counts(y, column=column, caller=caller, family=self.name)
 
     def start_extra(self, y: FloatArray) -> FloatArray:
         mean = float(y.mean()) if y.size else 0.0
@@ -65,25 +63,19 @@ class NegativeBinomial(ScalarFamily):
             out: FloatArray = (up - 1.0) / (1.0 + extra[0] * value)
         return out
 
-    def fit_extra(
-        self,
-        y: FloatArray,
-        eta: FloatArray,
-        weights: FloatArray,
-        extra: FloatArray,
-        *,
-        common: bool,
-        floor: float = 0.0,
+    def _fit_extra(
+        self, given: Weighted, eta: FloatArray, extra: FloatArray, floor: float
     ) -> FloatArray:
         fresh = np.array(extra)
-        wide = eta.shape[1]
-        for columns in [slice(None)] if common else [slice(k, k + 1) for k in range(wide)]:
-            mass, line = weights[:, columns], eta[:, columns]
-            used = (mass > 0.0).any(axis=1) & ~np.isnan(y)
+        columns = [slice(None)] if given.common else [slice(k, k + 1) for k in range(eta.shape[1])]
+        for these in columns:
+            mass, line = given.weights[:, these], eta[:, these]
+            used = (mass > 0.0).any(axis=1)
             if not used.any():
                 continue
             line = line if len(line) == 1 else line[used]
-            fresh[0, columns] = self._dispersion(y[used], line, mass[used], fresh[0, columns][0])
+            y = given.y[used, 0]
+            fresh[0, these] = self._dispersion(y, line, mass[used], fresh[0, these][0])
         return fresh
 
     def _dispersion(

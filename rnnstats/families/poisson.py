@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, pdtr
 
 from rnnstats.families.base import Link, ScalarFamily
 from rnnstats.families.special import by_count
-from rnnstats.families.steps import powered, refuse
+from rnnstats.families.steps import powered
 
-__all__ = ["Poisson", "check_counts", "no_counts"]
+__all__ = ["COUNTS", "Poisson", "no_counts"]
 
 FloatArray = NDArray[np.float64]
+COUNTS: Final = ("counts (0, 1, 2, ...)", "Use 'gaussian' or 'gamma' for measurements.")
 
 
 class Poisson(ScalarFamily):
@@ -22,10 +25,8 @@ class Poisson(ScalarFamily):
     link: Link = "log"
     extras = ()
     discrete = True
+    support, way_out = COUNTS
     natural = "mean"
-
-    def check(self, y: FloatArray, *, column: str, caller: str) -> None:
-        check_counts(y, column=column, caller=caller, family=self.name)
 
     def mean(self, eta: FloatArray, extra: FloatArray) -> FloatArray:
         with np.errstate(over="ignore"):
@@ -86,24 +87,3 @@ def no_counts(y: FloatArray) -> NDArray[np.bool_]:
     """
     whole: NDArray[np.bool_] = (y >= 0.0) & (y == np.floor(y)) & np.isfinite(y)
     return ~np.isnan(y) & ~whole
-
-
-def check_counts(y: FloatArray, *, column: str, caller: str, family: str) -> None:
-    """
-    Refuse what is no count.
-
-    Parameters
-    ----------
-    y : ndarray, shape (n,)
-        NaN is missing.
-    column, caller, family : str
-        For the message.
-
-    Raises
-    ------
-    DataError
-        An observation is negative, fractional or infinite.
-    """
-    refuse(y, no_counts(y), caller=caller, column=column,
-           rule=f"counts (0, 1, 2, ...) for the emission {family!r}",
-           way_out="Use 'gaussian' or 'gamma' for measurements.")  # fmt: skip

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import digamma, gammaln, polygamma, stdtr
 
-from rnnstats.families.base import Link, ScalarFamily
+from rnnstats.families.base import Link, ScalarFamily, Weighted
 from rnnstats.families.special import rising
-from rnnstats.families.steps import climb, column_sums, refuse, spread
+from rnnstats.families.steps import climb, spread
 
 __all__ = ["StudentT"]
 
@@ -38,10 +38,6 @@ class StudentT(ScalarFamily):
     discrete = False
     monotone = True
 
-    def check(self, y: FloatArray, *, column: str, caller: str) -> None:
-        refuse(y, np.isinf(y), caller=caller, column=column, rule="finite numbers",
-               way_out="Mark missing observations with NaN.")  # fmt: skip
-
     def start_extra(self, y: FloatArray) -> FloatArray:
         return np.array([0.75 * spread(y), 8.0])
 
@@ -63,79 +59,12 @@ class StudentT(ScalarFamily):
         return out
 
     def step_weight(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Weight of the observations in a step of the EM algorithm for the location.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (2, K)
-
-        Returns
-        -------
-        ndarray, shape (n, K)
-        """
+        """Weight of the observations in a step of the EM algorithm for the location."""
         gone, column = self._column(y)
         out: FloatArray = _pull_in(column - eta, extra) / extra[0]
         if gone is not None:
             out[gone] = 0.0
         return out
-
-    def information(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
-        """
-        Information on scale and degrees of freedom (Lange, Little and Taylor 1989, appendix B).
-
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-        eta : ndarray, shape (n, K) or (1, K)
-        extra : ndarray, shape (2, K)
-
-        Returns
-        -------
-        ndarray, shape (2, 2, n, K)
-            0 where ``y`` is missing.
-        """
-        scale2, df = extra
-        halves = polygamma(1, 0.5 * df) - polygamma(1, 0.5 * (df + 1.0))
-        on_df = 0.25 * halves - 0.5 * (df + 5.0) / (df * (df + 1.0) * (df + 3.0))
-        cross = -1.0 / (scale2 * (df + 1.0) * (df + 3.0))
-        on_scale = 0.5 * df / ((df + 3.0) * scale2**2)
-        least = cross**2 / on_scale  # what rounding must not go below
-        each = np.array([[on_scale, cross], [cross, np.maximum(on_df, least)]])
-        seen = ~np.isnan(y)[:, None]
-        return each[:, :, None, :] * seen
-
-    def fit_extra(
-        self,
-        y: FloatArray,
-        eta: FloatArray,
-        weights: FloatArray,
-        extra: FloatArray,
-        *,
-        common: bool,
-        floor: float = 0.0,
-    ) -> FloatArray:
-        gone, column = self._column(y)
-        counted = weights if gone is None else np.where(gone[:, None], 0.0, weights)
-        total = column_sums(counted, common=common)
-        heard = np.broadcast_to(total > 0.0, extra.shape[1])
-        resid = column - eta
-        fresh = np.array(extra)
-        for _ in range(_SCALE_STEPS):
-            mass = counted * _pull_in(resid, fresh)
-            with np.errstate(all="ignore"):
-                scale2 = column_sums(mass * resid**2, common=common)
-                scale2 = np.maximum(scale2 / column_sums(mass, common=common), floor)
-            fresh[0] = np.where(heard & (scale2 > 0.0), scale2, fresh[0])
-        for k in [0] if common else np.flatnonzero(heard):
-            columns = slice(None) if common else slice(k, k + 1)
-            if total[0 if common else k] > 0.0:
-                fresh[1, columns] = _df(
-                    resid[:, columns] ** 2 / fresh[0, columns], counted[:, columns], fresh[1, k]
-                )
-        return fresh
 
     def _log_density(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
         scale2, df = extra
@@ -169,6 +98,39 @@ class StudentT(ScalarFamily):
     def _cdf(self, y: FloatArray, eta: FloatArray, extra: FloatArray) -> FloatArray:
         out: FloatArray = stdtr(extra[1], (y - eta) / np.sqrt(extra[0]))
         return out
+
+    def _information(self, extra: FloatArray) -> FloatArray:
+        """Of scale and degrees of freedom (Lange, Little and Taylor 1989, appendix B)."""
+        scale2, df = extra
+        halves = polygamma(1, 0.5 * df) - polygamma(1, 0.5 * (df + 1.0))
+        on_df = 0.25 * halves - 0.5 * (df + 5.0) / (df * (df + 1.0) * (df + 3.0))
+        cross = -1.0 / (scale2 * (df + 1.0) * (df + 3.0))
+        on_scale = 0.5 * df / ((df + 3.0) * scale2**2)
+        least = cross**2 / on_scale  # what rounding must not go below
+        return np.array([[on_scale, cross], [cross, np.maximum(on_df, least)]])
+
+    def _fit_extra(
+        self, given: Weighted, eta: FloatArray, extra: FloatArray, floor: float
+    ) -> FloatArray:
+        common, total = given.common, given.sums(given.weights)
+        heard = np.broadcast_to(total > 0.0, extra.shape[1])
+        resid = given.y - eta
+        fresh = np.array(extra)
+        for _ in range(_SCALE_STEPS):
+            mass = given.weights * _pull_in(resid, fresh)
+            with np.errstate(all="ignore"):
+                scale2 = given.sums(mass * resid**2)
+                scale2 = np.maximum(scale2 / given.sums(mass), floor)
+            fresh[0] = np.where(heard & (scale2 > 0.0), scale2, fresh[0])
+        for k in [0] if common else np.flatnonzero(heard):
+            columns = slice(None) if common else slice(k, k + 1)
+            if total[0 if common else k] > 0.0:
+                fresh[1, columns] = _df(
+                    resid[:, columns] ** 2 / fresh[0, columns],
+                    given.weights[:, columns],
+                    fresh[1, k],
+                )
+        return fresh
 
 
 def _pull_in(resid: FloatArray, extra: FloatArray) -> FloatArray:

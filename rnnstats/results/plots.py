@@ -24,6 +24,7 @@ __all__ = [
     "draw_forecast",
     "draw_memory",
     "draw_states",
+    "shown_rows",
 ]
 
 # Okabe and Ito's palette: told apart by colour-blind readers and in grey.
@@ -144,6 +145,26 @@ def draw_states(
             _time_axis(ax, x)
             _legend(fig, ax)
     return fig
+
+
+def shown_rows(history: Any, prediction: Any, *, caller: str) -> int:
+    """Check how many rows of the sample stand before a forecast.
+
+    Parameters
+    ----------
+    history : int or None
+        What the user wants; by default five times the rows of the forecast, and at least 40.
+    prediction : Prediction
+        Or another with ``row_labels``.
+    caller : str
+
+    Returns
+    -------
+    int
+    """
+    if history is None:
+        return max(40, 5 * len(prediction.row_labels))
+    return check_int(history, name="history", caller=caller, minimum=1)
 
 
 def draw_forecast(

@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnstats.errors import ConvergenceWarning, DataError
-from rnnstats.estimation.progress import PATIENCE
+from rnnstats.errors import DataError
+from rnnstats.estimation.progress import Counter
 from rnnstats.models.conversion.nesting import beside, embedded, without_state
 from rnnstats.selection.notes import model_of
+from rnnstats.selection.running import ended_early, has_converged, quietly, worked_through
 
 if TYPE_CHECKING:
-    from tqdm import tqdm
-
     from rnnstats.models.linear import LinearRNN
     from rnnstats.results.linear import LinearResults
 
-__all__ = ["Fitted", "Order", "compositions", "fit_all", "quietly"]
+__all__ = ["Fitted", "Order", "compositions", "fit_all"]
 
 # A fit counts as lower than the smaller model it contains when it is lower by more than this.
 SLACK = 1e-6
@@ -46,8 +44,7 @@ class Fitted:
     @property
     def interrupted(self) -> bool:
         """Whether the user stopped this fit."""
-        record = None if self.results is None else self.results.convergence
-        return record is not None and record.message.startswith("interrupted")
+        return ended_early(self.results)
 
 
 def compositions(k_states: int, k_endog: int) -> Iterator[tuple[int, ...]]:
@@ -68,19 +65,6 @@ def compositions(k_states: int, k_endog: int) -> Iterator[tuple[int, ...]]:
 
     extend((), k_states)
     yield from sorted(found, key=lambda nu: (max(nu) - min(nu), tuple(-v for v in nu)))
-
-
-def quietly(call: Callable[[], Any]) -> Any:
-    """Call without warnings of convergence; the table shows what they would say.
-
-    Parameters
-    ----------
-    call : callable
-        Without arguments.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return call()
 
 
 def _from_data(build: Callable[[Order], LinearRNN], order: Order, n_starts: int | None,
@@ -109,7 +93,7 @@ def _from_below(fitted: Fitted, below: Sequence[LinearResults], maxiter: int, se
             break
     top = max(results.llf for results in ends)
     level = [results for results in ends if results.llf >= top - SLACK]
-    settled = [results for results in level if _converged(results)]
+    settled = [results for results in level if has_converged(results)]
     return Fitted(fitted.order, (settled or level)[0])
 
 
@@ -126,10 +110,6 @@ def _from_beside(
         return generic
     end: LinearResults = quietly(partial(model.fit, start_params=start, maxiter=maxiter))
     return Fitted(generic.order, end) if end.llf > generic.results.llf else generic
-
-
-def _converged(results: LinearResults) -> bool:
-    return results.convergence is None or bool(results.convergence.converged)
 
 
 def fit_all(
@@ -173,37 +153,29 @@ def fit_all(
     bare = build(Order(1))
     none = bare.with_fixed(without_state(bare))
     base = Fitted(Order(0), quietly(partial(none.fit, maxiter=maxiter)))
-    bar = _bar(progress, len(orders))
-    first: dict[Order, Fitted] = {}
-    interrupted = False
-    try:
-        one = partial(_from_data, build, n_starts=n_starts, maxiter=maxiter, seed=seed)
-        for found in _each(one, orders, n_jobs):
-            first[found.order] = found
-            _tick(bar)
-            if found.interrupted:
-                interrupted = True
-                break
-    except KeyboardInterrupt:
-        interrupted = True
     done = [base]
-    try:
+    first: dict[Order, Fitted] = {}
+    one = partial(_from_data, build, n_starts=n_starts, maxiter=maxiter, seed=seed)
+    with Counter(progress, 2 * len(orders), "orders", "fit") as counter:
+        # the largest take longest
+        for found in worked_through(one, orders, n_jobs, backwards=True):
+            first[found.order] = found
+            counter.add()
+            if found.interrupted:
+                counter.interrupted = True
+                break
         for order in orders:
-            if interrupted or order not in first:
+            if counter.interrupted or order not in first:
                 break
             below = _below(order, {item.order: item.results for item in done})
             done.append(_from_below(first[order], below, maxiter, seed))
-            _tick(bar)
-            interrupted = done[-1].interrupted
+            counter.add()
+            counter.interrupted = done[-1].interrupted
             if order.kronecker is not None and order == _last(orders, order.k_states):
                 _lift_generic(done, order.k_states, maxiter, seed)
-    except KeyboardInterrupt:
-        interrupted = True
-    if bar is not None:
-        bar.close()
     reached = {item.order for item in done}
     done += [first[order] for order in orders if order in first and order not in reached]
-    return done, interrupted
+    return done, counter.interrupted
 
 
 def _last(orders: Sequence[Order], k_states: int) -> Order:
@@ -236,33 +208,3 @@ def _below(
         ]
     found = [done.get(o) for o in wanted]
     return [results for results in found if results is not None]
-
-
-def _each(
-    one: Callable[[Order], Fitted], orders: Sequence[Order], n_jobs: int
-) -> Iterator[Fitted]:  # fmt: skip
-    if n_jobs == 1 or len(orders) == 1:
-        yield from map(one, orders)
-        return
-    from joblib import Parallel, delayed
-
-    # the largest take longest
-    work = (delayed(one)(order) for order in reversed(orders))
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(work)
-
-
-def _bar(show: bool, n_orders: int) -> tqdm[None] | None:
-    if not show:
-        return None
-    import sys
-
-    from tqdm import tqdm
-
-    return tqdm(
-        total=2 * n_orders, desc="orders", unit="fit", file=sys.stderr, delay=PATIENCE, leave=False
-    )
-
-
-def _tick(bar: tqdm[None] | None) -> None:
-    if bar is not None:
-        bar.update(1)

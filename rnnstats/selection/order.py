@@ -18,13 +18,13 @@ from rnnstats._checks import (
     check_int,
     check_jobs,
     check_literal,
-    warn,
 )
 from rnnstats.data import Endog, Exog
-from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
+from rnnstats.errors import DataError, SpecificationError
 from rnnstats.models.linear import LinearRNN
 from rnnstats.selection.candidates import Fitted, Order, compositions, fit_all
 from rnnstats.selection.notes import model_of, notes
+from rnnstats.selection.running import refuse_unfitted, warn_early_end
 from rnnstats.selection.tables import criteria_table, draw, summary
 from rnnstats.selection.windows import HankelAnalysis, analyse
 
@@ -171,11 +171,7 @@ class OrderSelection:
         """
         known = self.results
         number = self.order if k_states is None else k_states
-        if number not in known:
-            raise SpecificationError(
-                f"OrderSelection.fit: k_states must be an order that was fitted; got {number!r}. "
-                f"Fitted are {', '.join(str(n) for n in known)}."
-            )
+        refuse_unfitted(number, list(known), name="OrderSelection.fit: k_states", what="an order")
         found = self.best if k_states is None else known[number]
         again: LinearResults = model_of(found).fit(**{"start_params": found.params, **options})
         return again
@@ -352,10 +348,7 @@ def select_order(
         progress=progress,
     )
     selection = OrderSelection(fitted, windows, criterion, alpha, interrupted)
-    record = selection.best.convergence
-    if record is not None and not record.converged:
-        message = f"the fit of the chosen order {selection.order} stopped early: {record.message}"
-        warn(f"{CALLER}: {message}", ConvergenceWarning)
+    warn_early_end(selection.best, f"order {selection.order}", CALLER)
     return selection
 
 

@@ -13,7 +13,7 @@ Neural Computation 12, 2109-2128.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.estimation.progress import Counter
 from rnnstats.models.markov import MarkovRNN
-from rnnstats.selection.candidates import quietly
+from rnnstats.selection.running import ended_early, quietly, worked_through
 
 if TYPE_CHECKING:
     from rnnstats.results.markov import MarkovResults
@@ -84,8 +84,7 @@ class FittedRegimes:
     @property
     def interrupted(self) -> bool:
         """Whether the user stopped this fit."""
-        record = None if self.results is None else self.results.convergence
-        return record is not None and record.message.startswith("interrupted")
+        return ended_early(self.results)
 
 
 def fit_one(
@@ -150,32 +149,17 @@ def fit_regimes(
         In the given order; what an interrupt left undone is not in it.
     interrupted : bool
     """
-    counter = Counter(progress, len(numbers), "regimes", "fit")
     done: list[FittedRegimes] = []
-    interrupted = False
     one = partial(fit_one, build, n_starts=n_starts, maxiter=maxiter, seed=seed)
-    try:
-        for found in _each(one, numbers, n_jobs):
+    with Counter(progress, len(numbers), "regimes", "fit") as counter:
+        for found in worked_through(one, numbers, n_jobs):
             below = done[-1].results if done else None
             done.append(lifted(found, below, maxiter))
             counter.add()
             if done[-1].interrupted:
-                interrupted = True
+                counter.interrupted = True
                 break
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
-        counter.close()
-    return done, interrupted
-
-
-def _each(one: Any, numbers: Sequence[int], n_jobs: int) -> Iterator[FittedRegimes]:
-    if n_jobs == 1 or len(numbers) == 1:
-        yield from map(one, numbers)
-        return
-    from joblib import Parallel, delayed
-
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(delayed(one)(k) for k in numbers)
+    return done, counter.interrupted
 
 
 def lifted(

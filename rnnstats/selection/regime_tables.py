@@ -9,9 +9,16 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
-from rnnstats.errors import MissingDependencyError
 from rnnstats.kernels import markov
-from rnnstats.selection.tables import COLOURS, CRITERIA
+from rnnstats.results.plots import _new_figure
+from rnnstats.selection.running import has_converged
+from rnnstats.selection.tables import (
+    CRITERIA,
+    criteria_body,
+    criteria_columns,
+    draw_criteria,
+    plain,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,7 +29,6 @@ if TYPE_CHECKING:
 __all__ = ["REGIME_CRITERIA", "draw", "icl", "note", "regimes_table", "summary", "tests_table"]
 
 REGIME_CRITERIA = (*CRITERIA, "icl")
-_COLOURS = {**COLOURS, "icl": "#CC79A7"}
 
 
 def icl(results: MarkovResults) -> float:
@@ -75,16 +81,9 @@ def regimes_table(fits: Sequence[MarkovResults]) -> pd.DataFrame:
     ----------
     fits : sequence of MarkovResults
     """
-    columns: dict[str, list[Any]] = {
-        "k_params": [results.df_model for results in fits],
-        "llf": [float(results.llf) for results in fits],
-    }
-    for name in CRITERIA:
-        columns[name] = [float(getattr(results, name)) for results in fits]
+    columns = criteria_columns(fits)
     columns["icl"] = [icl(results) for results in fits]
-    columns["converged"] = [
-        results.convergence is None or bool(results.convergence.converged) for results in fits
-    ]
+    columns["converged"] = [has_converged(results) for results in fits]
     columns["note"] = [note(results) for results in fits]
     numbers = [results.model.k_regimes for results in fits]
     return pd.DataFrame(columns, index=pd.Index(numbers, name="k_regimes"))
@@ -127,14 +126,7 @@ def summary(
     words : sequence of str
         Lines below.
     """
-    shown = pd.DataFrame(index=[str(k) for k in table.index])
-    shown["params"] = table["k_params"].to_numpy()
-    shown["llf"] = [f"{value:.3f}" for value in table["llf"]]
-    for name in REGIME_CRITERIA:
-        values = table[name].to_numpy()
-        star = int(np.argmin(values))
-        shown[name] = [f"{v:.3f}{'*' if i == star else ' '}" for i, v in enumerate(values)]
-    shown["converged"] = ["yes" if value else "no" for value in table["converged"]]
+    shown = criteria_body(table, [str(k) for k in table.index], REGIME_CRITERIA)
     marks = [f"{k}: {text}" for k, text in table["note"].items() if text]
     pairs = ", ".join(
         f"{name} {'none' if pd.isna(value) else value}" for name, value in chosen.items()
@@ -178,25 +170,11 @@ def draw(
     -------
     matplotlib.figure.Figure
     """
-    if fig is None:
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise MissingDependencyError(
-                "RegimeSelection.plot: plots need matplotlib; got an installation without it. "
-                "Install it with: pip install 'rnnstats[plot]'."
-            ) from error
-        width = 8.0 if tests else 4.2
-        fig = plt.figure(figsize=(width, 3.4), layout="constrained")
+    width = 8.0 if tests else 4.2
+    fig = _new_figure(fig, caller="RegimeSelection.plot", width=width, height=3.4)
     left, *right = fig.subplots(1, 1 + bool(tests), squeeze=False)[0]
-    for name in REGIME_CRITERIA:
-        above = table[name] - table[name].min()
-        wide = 2.0 if name == criterion else 1.0
-        left.plot(above.index, above, "o-", ms=4, lw=wide, color=_COLOURS[name], label=name)
-        left.plot(above.idxmin(), 0.0, "o", ms=9, mfc="none", color=_COLOURS[name])
-    left.set_title("Criteria above their smallest value", loc="left", fontsize=10)
+    draw_criteria(left, table, REGIME_CRITERIA, criterion)
     left.set_xlabel("regimes")
-    left.legend(fontsize=8, frameon=False)
     for ax in right:
         for place, test in enumerate(tests.values()):
             rows = np.full(len(test.draws), place, dtype=float)
@@ -205,11 +183,5 @@ def draw(
             ax.plot([test.statistic] * 2, [place - 0.35, place + 0.35], lw=2, color="#D55E00")
         ax.set_yticks(range(len(tests)), [f"{k} against {k + 1}" for k in tests])
         ax.set_title("Likelihood ratio and draws under the null", loc="left", fontsize=10)
-    for ax in (left, *right):
-        axis = ax.xaxis if ax is left else None
-        if axis is not None:
-            axis.get_major_locator().set_params(integer=True)
-        ax.grid(True, alpha=0.25, linewidth=0.6)
-        for side in ("top", "right"):
-            ax.spines[side].set_visible(False)
+    plain((left, *right))
     return fig

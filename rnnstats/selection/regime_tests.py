@@ -32,6 +32,7 @@ from rnnstats.estimation.progress import Counter
 from rnnstats.results.regimes.forecasting.simulation import resampled
 from rnnstats.results.regimes.inference.refitting import moved
 from rnnstats.selection.regime_fits import FittedRegimes, fit_one, lifted
+from rnnstats.selection.running import has_converged, worked_through
 
 if TYPE_CHECKING:
     from rnnstats.results.regimes.protocol import RegimeModel
@@ -170,7 +171,7 @@ class Job:
             if fits[-1].interrupted:
                 raise KeyboardInterrupt
         small, large = fits[0].results, fits[1].results
-        return Replicate(ratio(small, large), all(converged(x) for x in (small, large)), "")
+        return Replicate(ratio(small, large), all(has_converged(x) for x in (small, large)), "")
 
 
 def _on(model: RegimeModel, values: FloatArray, _: int) -> RegimeModel:
@@ -185,16 +186,6 @@ def ratio(small: Any, large: Any) -> float:
     small, large : MarkovResults
     """
     return float(max(2.0 * (large.llf - small.llf), 0.0))
-
-
-def converged(results: Any) -> bool:
-    """Whether the optimiser met its criteria.
-
-    Parameters
-    ----------
-    results : MarkovResults
-    """
-    return results.convergence is None or bool(results.convergence.converged)
 
 
 def bootstrap_test(
@@ -239,22 +230,19 @@ def bootstrap_test(
     seeds = streams(rng, nboot)
     blocks = [seeds[at : at + BLOCK] for at in range(0, nboot, BLOCK)]
     k = job.null.k_regimes
-    counter = Counter(progress, nboot, f"{k} against {k + 1} regimes", "draw")
     drawn: list[Replicate] = []
-    try:
+    with Counter(progress, nboot, f"{k} against {k + 1} regimes", "draw") as counter:
         for block in _spread(job, blocks, n_jobs):
             for found in block:
                 drawn.append(found)
                 counter.add()
-    except KeyboardInterrupt:
+    if counter.interrupted:
         if not drawn:
-            raise
+            raise KeyboardInterrupt
         warn(
             f"{caller}: interrupted; the test rests on {len(drawn)} of {nboot} draws.",
             ConvergenceWarning,
         )
-    finally:
-        counter.close()
     failures = tuple((i, x.reason) for i, x in enumerate(drawn) if x.statistic is None)
     if len(failures) == len(drawn):
         raise DataError(
@@ -280,10 +268,7 @@ def _spread(
         for block in blocks:
             yield map(job.one, block)
         return
-    from joblib import Parallel, delayed
-
-    work = (delayed(_block)(job, block) for block in blocks)
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(work)
+    yield from worked_through(partial(_block, job), blocks, n_jobs)
 
 
 def _block(job: Job, seeds: Sequence[np.random.SeedSequence]) -> list[Replicate]:

@@ -16,9 +16,8 @@ from rnnstats._checks import (
     check_int,
     check_jobs,
     check_literal,
-    warn,
 )
-from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
+from rnnstats.errors import DataError, SpecificationError
 from rnnstats.selection.regime_fits import FittedRegimes, RegimeBuilder, fit_regimes
 from rnnstats.selection.regime_tables import (
     REGIME_CRITERIA,
@@ -27,7 +26,8 @@ from rnnstats.selection.regime_tables import (
     summary,
     tests_table,
 )
-from rnnstats.selection.regime_tests import Job, RegimeTest, bootstrap_test, converged
+from rnnstats.selection.regime_tests import Job, RegimeTest, bootstrap_test
+from rnnstats.selection.running import refuse_unfitted, warn_early_end
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -224,11 +224,8 @@ class RegimeSelection:
             For a number that was not fitted.
         """
         number = self.k_regimes if k_regimes is None else k_regimes
-        if number not in self._fits:
-            raise SpecificationError(
-                f"RegimeSelection.fit: k_regimes must be a number that was fitted; got {number!r}. "
-                f"Fitted are {', '.join(str(n) for n in self._fits)}."
-            )
+        name = "RegimeSelection.fit: k_regimes"
+        refuse_unfitted(number, list(self._fits), name=name, what="a number")
         found = self._fits[number]
         again: MarkovResults = found.model.fit(**{"start_params": found.params, **options})
         return again
@@ -400,10 +397,7 @@ def select_regimes(
     selection = RegimeSelection(fitted, criterion, alpha, search, interrupted)
     if nboot and not interrupted:
         _test_upwards(selection, nboot, alpha, generator, progress, jobs)
-    if not converged(selection.best):
-        record = selection.best.convergence
-        words = f"the fit of the chosen {selection.k_regimes} regimes stopped early"
-        warn(f"{CALLER}: {words}: {record.message if record else ''}", ConvergenceWarning)
+    warn_early_end(selection.best, f"{selection.k_regimes} regimes", CALLER)
     return selection
 
 

@@ -9,19 +9,43 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
-from rnnstats.errors import MissingDependencyError
+from rnnstats.results.plots import _new_figure
 from rnnstats.selection.notes import model_of, number_of_states
+from rnnstats.selection.running import has_converged
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from rnnstats.results.linear import LinearResults
 
-__all__ = ["criteria_table", "draw", "summary"]
+__all__ = [
+    "criteria_body",
+    "criteria_columns",
+    "criteria_table",
+    "draw",
+    "draw_criteria",
+    "plain",
+    "summary",
+]
 
 CRITERIA = ("aic", "aicc", "bic", "hqic")
 # Okabe and Ito's palette: told apart by colour-blind readers and in grey.
-COLOURS = {"aic": "#D55E00", "aicc": "#E69F00", "bic": "#0072B2", "hqic": "#009E73"}
+COLOURS = {
+    "aic": "#D55E00",
+    "aicc": "#E69F00",
+    "bic": "#0072B2",
+    "hqic": "#009E73",
+    "icl": "#CC79A7",
+}
+
+
+def criteria_columns(fits: Sequence[Any]) -> dict[str, list[Any]]:
+    """Number of parameters, log-likelihood and criteria of fits."""
+    columns: dict[str, list[Any]] = {"k_params": [results.df_model for results in fits]}
+    for name in ("llf", *CRITERIA):
+        columns[name] = [float(getattr(results, name)) for results in fits]
+    return columns
 
 
 def criteria_table(fits: Sequence[LinearResults], notes: Sequence[str]) -> pd.DataFrame:
@@ -33,15 +57,49 @@ def criteria_table(fits: Sequence[LinearResults], notes: Sequence[str]) -> pd.Da
             model_of(results).kronecker if n else (0,) * results.model.k_endog
             for n, results in zip(states, fits, strict=True)
         ]
-    columns["k_params"] = [results.df_model for results in fits]
-    columns["llf"] = [results.llf for results in fits]
-    for name in CRITERIA:
-        columns[name] = [float(getattr(results, name)) for results in fits]
-    columns["converged"] = [
-        results.convergence is None or bool(results.convergence.converged) for results in fits
-    ]
+    columns |= criteria_columns(fits)
+    columns["converged"] = [has_converged(results) for results in fits]
     columns["note"] = list(notes)
     return pd.DataFrame(columns, index=pd.Index(states, name="k_states"))
+
+
+def criteria_body(table: pd.DataFrame, labels: Sequence[str], names: Sequence[str]) -> pd.DataFrame:
+    """The table as text, the smallest value of each criterion marked with a star."""
+    shown = pd.DataFrame(index=list(labels))
+    shown["params"] = table["k_params"].to_numpy()
+    shown["llf"] = [f"{value:.3f}" for value in table["llf"]]
+    for name in names:
+        values = table[name].to_numpy()
+        star = int(np.argmin(values))
+        shown[name] = [f"{v:.3f}{'*' if i == star else ' '}" for i, v in enumerate(values)]
+    shown["converged"] = ["yes" if value else "no" for value in table["converged"]]
+    return shown
+
+
+def draw_criteria(ax: Axes, table: pd.DataFrame, names: Sequence[str], criterion: str) -> None:
+    """Draw criteria above their smallest value, that of the choice thicker."""
+    for name in names:
+        best = table[name].groupby(level=0).min()
+        above = best - best.min()
+        wide = 2.0 if name == criterion else 1.0
+        ax.plot(best.index, above, "o-", ms=4, lw=wide, color=COLOURS[name], label=name)
+        ax.plot(above.idxmin(), 0.0, "o", ms=9, mfc="none", color=COLOURS[name])
+    ax.set_title("Criteria above their smallest value", loc="left", fontsize=10)
+    whole_numbers(ax)
+    ax.legend(fontsize=8, frameon=False)
+
+
+def whole_numbers(ax: Any) -> None:
+    """Let the horizontal axis have whole numbers only."""
+    ax.xaxis.get_major_locator().set_params(integer=True)
+
+
+def plain(axes: Sequence[Axes]) -> None:
+    """Faint grid, no frame above and to the right."""
+    for ax in axes:
+        ax.grid(True, alpha=0.25, linewidth=0.6)
+        for side in ("top", "right"):
+            ax.spines[side].set_visible(False)
 
 
 def summary(
@@ -52,14 +110,7 @@ def summary(
     words: Sequence[str],
 ) -> Any:
     """Lay the tables out as statsmodels does."""
-    shown = pd.DataFrame(index=_labels(table))
-    shown["params"] = table["k_params"].to_numpy()
-    shown["llf"] = [f"{value:.3f}" for value in table["llf"]]
-    for name in CRITERIA:
-        values = table[name].to_numpy()
-        star = int(np.argmin(values))
-        shown[name] = [f"{v:.3f}{'*' if i == star else ' '}" for i, v in enumerate(values)]
-    shown["converged"] = ["yes" if value else "no" for value in table["converged"]]
+    shown = criteria_body(table, _labels(table), CRITERIA)
     pairs = zip(shown.index, table["note"], strict=True)
     marks = [f"{label}: {note}" for label, note in pairs if note]
     above = f"above {tests.index.max()}" if len(tests) else "none"
@@ -93,26 +144,11 @@ def draw(
     fig: Figure | None,
 ) -> Figure:
     """Draw criteria above their smallest value, and singular values."""
-    if fig is None:
-        try:
-            import matplotlib.pyplot as plt
-        except ImportError as error:
-            raise MissingDependencyError(
-                "OrderSelection.plot: plots need matplotlib; got an installation without it. "
-                "Install it with: pip install 'rnnstats[plot]'."
-            ) from error
-        fig = plt.figure(figsize=(8.0, 3.4), layout="constrained")
+    fig = _new_figure(fig, caller="OrderSelection.plot", width=8.0, height=3.4)
     left, right = fig.subplots(1, 2)
-    for name in CRITERIA:
-        best = table[name].groupby(level=0).min()
-        above = best - best.min()
-        wide = 2.0 if name == criterion else 1.0
-        left.plot(best.index, above, "o-", ms=4, lw=wide, color=COLOURS[name], label=name)
-        left.plot(above.idxmin(), 0.0, "o", ms=9, mfc="none", color=COLOURS[name])
-    left.set_title("Criteria above their smallest value", loc="left", fontsize=10)
+    draw_criteria(left, table, CRITERIA, criterion)
     finite = (table[list(CRITERIA)] - table[list(CRITERIA)].min()).to_numpy()
     left.set_ylim(bottom=-0.03 * float(np.max(finite[np.isfinite(finite)], initial=1.0)))
-    left.legend(fontsize=8, frameon=False)
     right.bar(values.index, values, color="#0072B2", width=0.6)
     if np.isfinite(threshold):
         right.axhline(
@@ -121,10 +157,8 @@ def draw(
         right.legend(fontsize=8, frameon=False)
     right.set_title("Hankel singular values", loc="left", fontsize=10)
     right.set_ylim(0.0, 1.0)
-    for ax in (left, right):
-        ax.set_xlabel("states" if ax is left else "number")
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.grid(True, alpha=0.25, linewidth=0.6)
-        for side in ("top", "right"):
-            ax.spines[side].set_visible(False)
+    left.set_xlabel("states")
+    right.set_xlabel("number")
+    whole_numbers(right)
+    plain((left, right))
     return fig

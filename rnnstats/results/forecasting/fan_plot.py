@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
-from rnnstats._checks import check_float, check_int
+from rnnstats._checks import check_float
 from rnnstats.errors import SpecificationError
 from rnnstats.results.plots import (
     BLUE,
@@ -18,6 +18,7 @@ from rnnstats.results.plots import (
     _positions,
     _style,
     _time_axis,
+    shown_rows,
 )
 from rnnstats.results.protocol import FloatArray
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DEEPEST", "PALEST", "Fan", "checked_levels", "draw_fan"]
+__all__ = ["Fan", "checked_levels", "draw_fan", "shades"]
 
 # Blue mixed with white, widest interval first; any number of them between these two.
 PALEST, DEEPEST = np.array([0.87, 0.93, 0.97]), np.array([0.36, 0.64, 0.82])
@@ -74,6 +75,22 @@ def checked_levels(levels: Any) -> list[float]:
     return sorted(found, reverse=True)
 
 
+def shades(count: int) -> list[tuple[float, ...]]:
+    """Colours of intervals.
+
+    Parameters
+    ----------
+    count : int
+
+    Returns
+    -------
+    list of tuple
+        From the widest interval's to the narrowest's.
+    """
+    steps = np.arange(count) / (count - 1) if count > 1 else np.ones(1)
+    return [tuple(PALEST + share * (DEEPEST - PALEST)) for share in steps]
+
+
 def draw_fan(
     seen: pd.DataFrame,
     prediction: Fan,
@@ -112,11 +129,7 @@ def draw_fan(
         Levels that are not between 0 and 1.
     """
     widths = checked_levels(levels)
-    steps = len(prediction.row_labels)
-    rows = max(40, 5 * steps)
-    if history is not None:
-        rows = check_int(history, name="history", caller="plot_fan", minimum=1)
-    last = seen.iloc[-rows:]
+    last = seen.iloc[-shown_rows(history, prediction, caller="plot_fan") :]
     names = [str(name) for name in seen.columns]
     fig = _new_figure(fig, caller="plot_fan", width=9, height=1.0 + 2.4 * len(names))
     x = _positions(last.index.append(prediction.row_labels))
@@ -131,12 +144,10 @@ def draw_fan(
         anchor = float(last.to_numpy()[-1, j])
         joined = np.r_[past[-1:], future] if np.isfinite(anchor) else future
         lead = [anchor] if np.isfinite(anchor) else []
-        for number, level in enumerate(widths):
-            share = number / max(1, len(widths) - 1)
-            color = PALEST + share * (DEEPEST - PALEST) if len(widths) > 1 else DEEPEST
+        for level, color in zip(widths, shades(len(widths)), strict=True):
             low, high = ends[level][:, j], ends[level][:, len(names) + j]
             ax.fill_between(
-                joined, np.r_[lead, low], np.r_[lead, high], color=tuple(color), lw=0,
+                joined, np.r_[lead, low], np.r_[lead, high], color=color, lw=0,
                 label=f"{100 * level:g} %",
             )  # fmt: skip
         ax.plot(joined, np.r_[lead, mean[:, j]], color=BLUE, lw=1.5, label="forecast")

@@ -307,54 +307,15 @@ class Forecasts(ABC):
         """
         return self.get_forecast(steps, exog).predicted_mean
 
-    def plot_forecast(
-        self,
-        steps: Any = 8,
-        exog: Any = None,
-        alpha: float = 0.05,
-        uncertainty: Uncertainty = "plugin",
-        history: int | None = None,
-        fig: Figure | None = None,
-        **options: Any,
+    def _draw_forecast(
+        self, prediction: Prediction, *, alpha: float, history: int | None, fig: Figure | None
     ) -> Figure:
-        """Plot forecasts with intervals behind the last rows, one output a panel.
+        from rnnstats.results.plots import draw_forecast, shown_rows
 
-        Parameters
-        ----------
-        steps : int, str, datetime-like or Period
-        exog : Series, DataFrame or array_like, optional
-            Inputs of the rows past the sample.
-        alpha : float
-            One minus the coverage of the intervals.
-        uncertainty : {"plugin", "delta", "bootstrap"}
-            As in `get_forecast`.
-        history : int, optional
-            Rows of the sample to show; by default five times the steps, and at least 40.
-        fig : matplotlib.figure.Figure, optional
-            Drawn into; by default a new one.
-        **options
-            Of "bootstrap", as in `get_forecast`.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-
-        Raises
-        ------
-        MissingDependencyError
-            matplotlib is not installed.
-        """
-        from rnnstats.results.plots import draw_forecast
-
-        prediction = self.get_forecast(steps, exog, uncertainty, **options)
-        shown = max(40, 5 * len(prediction.row_labels))
-        if history is not None:
-            shown = check_int(history, name="history", caller="plot_forecast", minimum=1)
-        endog = self.model.endog
-        seen = pd.DataFrame(endog.values, index=endog.index, columns=list(endog.names))
-        fitted = pd.DataFrame(self.predict())
+        rows = shown_rows(history, prediction, caller="plot_forecast")
+        seen, fitted = self.model.endog.frame, pd.DataFrame(self.predict())
         return draw_forecast(
-            seen.iloc[-shown:], fitted.iloc[-shown:], prediction, alpha=alpha, fig=fig
+            seen.iloc[-rows:], fitted.iloc[-rows:], prediction, alpha=alpha, fig=fig
         )
 
     def simulate(

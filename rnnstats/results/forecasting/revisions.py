@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, cast, get_args
 
 import numpy as np
-import pandas as pd
 
 from rnnstats._checks import check_literal
 from rnnstats._index import label
@@ -131,11 +130,10 @@ class Revisions(ABC):
         number = int(np.isfinite(values).sum())
         words = f"rows up to {last}; parameter uncertainty: {uncertainty}"
         both = f"rows up to {last} and {number} conditions; parameter uncertainty: {uncertainty}"
-        seen = pd.DataFrame(model.endog.values, index=model.endog.index, columns=list(names))
         return ConditionalForecast(
             make_prediction(model, moments, both),
             make_prediction(model, free, words),
-            values, loose, found, seen,
+            values, loose, found, model.endog.frame,
         )  # fmt: skip
 
     def _widened(
@@ -218,9 +216,7 @@ class Revisions(ABC):
         from rnnstats.results.forecasting.fan_plot import draw_fan
 
         prediction = cast("Any", self).get_forecast(steps, exog, uncertainty, **options)
-        endog = self.model.endog
-        seen = pd.DataFrame(endog.values, index=endog.index, columns=list(endog.names))
-        return draw_fan(seen, prediction, levels=levels, history=history, fig=fig)
+        return draw_fan(self.model.endog.frame, prediction, levels=levels, history=history, fig=fig)
 
     def news(
         self,

@@ -29,7 +29,11 @@ IntArray = NDArray[np.intp]
 
 
 class ResponseLike(Protocol):
-    """Distribution of one block of columns in each row, given each regime (n rows, S regimes)."""
+    """Distribution of one block of columns in each row, given each regime (n rows, S regimes).
+
+    S is the number of composite states where those are conditioned on. Rows whose lags are missing
+    have NaN.
+    """
 
     @property
     def discrete(self) -> bool:
@@ -47,7 +51,7 @@ class ResponseLike(Protocol):
     def levels(self) -> tuple[str, ...] | None:
         """Categories, None where the values are numbers."""
 
-    # Mean (n, S, d) and covariance (n, S, d, d) given the regime.
+    # Mean (n, S, d) and covariance (n, S, d, d) given the regime; NaN for categories.
     def mean(self) -> FloatArray: ...
     def cov(self) -> FloatArray: ...
 
@@ -68,8 +72,12 @@ class ResponseLike(Protocol):
 class RegimeResponse(ResponseLike, Protocol):
     """Distribution of one block of columns in each row, given each state."""
 
+    # The same at some of the rows, which may repeat.
+    def rows(self, index: IntArray) -> RegimeResponse: ...
+
     # Lower and upper end of the distribution function of each element given the earlier ones of
-    # its row and the state, and the log density of the earlier ones: (n, S, d) each.
+    # its row and the state, and the log density of the earlier ones: (n, S, d) each. The ends are
+    # equal for a continuous response, and NaN where the element is missing.
     def rosenblatt(self, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]: ...
 
     # Draw each row in a given state, (n, d).

@@ -16,14 +16,24 @@ from rnnstats.results.tables import wrapped
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ImpulseResponses", "VarianceDecomposition"]
+__all__ = ["ImpulseResponses", "VarianceDecomposition", "spread"]
 
 # Rows of a summary; all of them are in the frame.
 SHOWN = 9
 
 
-def _spread(count: int) -> list[int]:
-    """Positions to show of so many: all, or the first ones and some spread over the others."""
+def spread(count: int) -> list[int]:
+    """Choose the positions to show of so many.
+
+    Parameters
+    ----------
+    count : int
+
+    Returns
+    -------
+    list of int
+        All, or the first ones and some spread over the others.
+    """
     if count <= SHOWN:
         return list(range(count))
     return sorted({0, 1, 2, *np.linspace(3, count - 1, SHOWN - 3).round().astype(int).tolist()})
@@ -106,7 +116,7 @@ class ImpulseResponses:
         """
         frame, summary = self.frame, None
         count = len(self._bands.point)
-        lags = _spread(count)
+        lags = spread(count)
         kind = "Cumulative responses" if self.cumulative else "Responses"
         level = f"{100 * (1 - self.alpha):g} %"
         for i, impulse in enumerate(self.impulses):
@@ -225,7 +235,7 @@ class VarianceDecomposition:
         summary = None
         for i, output in enumerate(self.outputs):
             rows = {}
-            for h in _spread(self.horizons):
+            for h in spread(self.horizons):
                 rows[f"{h + 1} ahead"] = [*self._point[i, h], np.sqrt(self._variance[i, h])]
                 if self._bands is not None:
                     rows["  [lower".ljust(9 + h)] = [*self._bands.lower[i, h], np.nan]

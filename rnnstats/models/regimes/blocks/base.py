@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats.parameters.transforms import Block as TransformBlock
+from rnnstats.results.regimes.protocol import RegimeResponse as Response
 
 __all__ = ["Block", "BlockRequest", "BoundBlock", "Response", "Rows"]
 
@@ -102,62 +103,6 @@ class Rows:
     lag_time: FloatArray | None = None
 
 
-class Response(Protocol):
-    """Distribution of a block's columns given the state, at each of n rows.
-
-    S states, d columns; S is the number of regimes, or of composite states in mean form. Rows
-    whose lags are missing have NaN.
-    """
-
-    @property
-    def discrete(self) -> bool:
-        """Whether the distribution function has jumps."""
-
-    @property
-    def normal(self) -> bool:
-        """Whether the columns are jointly normal given the state."""
-
-    @property
-    def columns(self) -> tuple[int, ...]:
-        """The columns of endog."""
-
-    @property
-    def levels(self) -> tuple[str, ...] | None:
-        """Categories in the order of their codes; None for numbers."""
-
-    def rows(self, index: IntArray) -> Response:
-        """Return the distribution at some of the rows, as often as they are named."""
-
-    def mean(self) -> FloatArray:
-        """Means, (n, S, d); for a categorical response NaN."""
-
-    def cov(self) -> FloatArray:
-        """Covariances, (n, S, d, d); for a categorical response NaN."""
-
-    def cdf(self, values: FloatArray, column: int) -> FloatArray:
-        """Marginal ``P(Y <= value)`` of one of the d columns (0, 1, ...), (n, S)."""
-
-    def cdf_below(self, values: FloatArray, column: int) -> FloatArray:
-        """Marginal ``P(Y < value)``, (n, S)."""
-
-    def rosenblatt(self, y: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Conditional distribution of each element given the earlier ones of its row.
-
-        Lower and upper end of the distribution function at element j given elements before j
-        and the state, (n, S, d) each (equal for a continuous response, NaN where element j is
-        missing), and the log density of the elements before j, (n, S, d).
-        """
-
-    def log_density(self, y: FloatArray) -> FloatArray:
-        """Log density of rows of responses (n, d), (n, S)."""
-
-    def sample(self, states: IntArray, rng: np.random.Generator) -> FloatArray:
-        """One draw a row given its state, (n, d)."""
-
-    def pmf(self) -> FloatArray:
-        """Probabilities of the levels of a categorical response, (n, S, levels)."""
-
-
 class BoundBlock(Protocol):
     """A block with its data; q parameters, n rows, S states."""
 
@@ -230,13 +175,61 @@ class Block(Protocol):
         """Whether the scale is one of them: what may collapse, see `BoundBlock.scales`."""
 
     def check(self, y: FloatArray) -> None:
-        """Raise DataError where an observation (n, d) is outside the support."""
+        """
+        Refuse observations outside the support.
+
+        Parameters
+        ----------
+        y : ndarray, shape (n, d)
+            NaN is missing.
+
+        Raises
+        ------
+        DataError
+        """
 
     def bind(self, rows: Rows, floor: float | FloatArray = 0.0) -> BoundBlock:
-        """Give the block its data; ``floor`` bounds ``scales**2`` from below in M-steps."""
+        """
+        Give the block its data.
+
+        Parameters
+        ----------
+        rows : Rows
+        floor : float or ndarray of shape (d,)
+            Lower bound of squared scales in M-steps; covariance matrices exceed the diagonal
+            matrix of these by a positive semi-definite one. Categories have none.
+
+        Returns
+        -------
+        BoundBlock
+        """
 
     def response_at(self, part: FloatArray, rows: Rows) -> Response:
-        """Distribution at other rows; their ``y`` is not looked at."""
+        """
+        Distribution at given rows, in each state.
+
+        Parameters
+        ----------
+        part : ndarray, shape (q,)
+        rows : Rows
+            Their ``y`` is not looked at.
+
+        Returns
+        -------
+        Response
+        """
 
     def reordered(self, part: FloatArray, order: IntArray) -> FloatArray:
-        """Part after renumbering: the new regime a is the old regime ``order[a]``."""
+        """
+        Renumber the regimes.
+
+        Parameters
+        ----------
+        part : ndarray, shape (q,)
+        order : ndarray of int, shape (K,)
+            The new regime a is the old regime ``order[a]``.
+
+        Returns
+        -------
+        ndarray, shape (q,)
+        """

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.families.categorical import check_codes, draw
+from rnnstats.families.categorical import draw
 from rnnstats.models.regimes.blocks.base import BlockRequest, Rows
+from rnnstats.models.regimes.blocks.single import CodedBlock
 from rnnstats.parameters.transforms import Block as TransformBlock
 
 __all__ = ["CategoricalBlock", "CategoricalResponse", "coded_mass"]
@@ -18,7 +19,7 @@ IntArray = NDArray[np.intp]
 _ZERO = 8.0 * np.finfo(np.float64).eps  # an implied probability below is rounding of zero
 
 
-class CategoricalBlock:
+class CategoricalBlock(CodedBlock):
     """Probabilities of the categories in each regime; one of each regime is implied.
 
     Parameters
@@ -32,14 +33,8 @@ class CategoricalBlock:
         As in `rnnstats.models.regimes.blocks.base.Block`.
     """
 
-    composite: Final = False
-    discrete: Final = True
-    order: Final = 0
-    own_scale: Final = False
-
     def __init__(self, request: BlockRequest) -> None:
-        assert request.levels is not None
-        self.request, self.columns, self.levels = request, request.columns, request.levels
+        super().__init__(request)
         k_levels = len(self.levels)
         self.switches = "trend" in request.switching
         regimes = request.regime_names if self.switches else (None,)
@@ -61,50 +56,10 @@ class CategoricalBlock:
         self.transforms = tuple(transforms)
         self.own = k_levels - 1 if len(regimes) > 1 else 0
 
-    def check(self, y: FloatArray) -> None:
-        """
-        Refuse what is no code of a category.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n, 1)
-
-        Raises
-        ------
-        DataError
-        """
-        request = self.request
-        check_codes(y[:, 0], len(self.levels), column=request.names[0], caller=request.caller)
-
     def bind(self, rows: Rows, floor: float | FloatArray = 0.0) -> _BoundCategorical:
-        """
-        Give the block its data.
-
-        Parameters
-        ----------
-        rows : Rows
-        floor : float or ndarray
-            Without meaning here.
-
-        Returns
-        -------
-        BoundBlock
-        """
         return _BoundCategorical(self, rows.y[:, 0])
 
     def response_at(self, part: FloatArray, rows: Rows) -> CategoricalResponse:
-        """
-        Distribution at given rows.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        rows : Rows
-
-        Returns
-        -------
-        CategoricalResponse
-        """
         table = self.table(part)
         return CategoricalResponse(self.columns, self.levels, table.T[None], len(rows.y))
 
@@ -147,19 +102,6 @@ class CategoricalBlock:
         return part
 
     def reordered(self, part: FloatArray, order: IntArray) -> FloatArray:
-        """
-        Renumber the regimes.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        order : ndarray of int, shape (K,)
-            The new regime a is the old regime ``order[a]``.
-
-        Returns
-        -------
-        ndarray, shape (q,)
-        """
         if not self.switches:
             return np.array(part)
         return self.read(self.table(part)[:, order])

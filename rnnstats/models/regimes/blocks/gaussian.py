@@ -130,52 +130,13 @@ class GaussianBlock:
             )
 
     def bind(self, rows: Rows, floor: float | FloatArray = 0.0) -> BoundGaussian:
-        """
-        Give the block its data.
-
-        Parameters
-        ----------
-        rows : Rows
-        floor : float or ndarray of shape (d,)
-            In M-steps, covariance matrices exceed the diagonal matrix of these by a positive
-            semi-definite one.
-
-        Returns
-        -------
-        BoundBlock
-        """
         floors = np.array(np.broadcast_to(np.asarray(floor, dtype=np.float64), len(self.columns)))
         return BoundGaussian(self, rows, floors)
 
     def response_at(self, part: FloatArray, rows: Rows) -> NormalResponse:
-        """
-        Distribution at given rows.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        rows : Rows
-
-        Returns
-        -------
-        NormalResponse
-        """
         return self.law(part, design(self.request, rows), len(rows.y))
 
     def reordered(self, part: FloatArray, order: IntArray) -> FloatArray:
-        """
-        Renumber the regimes.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        order : ndarray of int, shape (K,)
-            The new regime a is the old regime ``order[a]``.
-
-        Returns
-        -------
-        ndarray, shape (q,)
-        """
         return reordered(part, order, self.place, self.cov_place)
 
     def law(self, part: FloatArray, given: Design, n: int) -> NormalResponse:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,19 +22,16 @@ from numpy.typing import NDArray
 from rnnstats.families.gaussian import Gaussian
 from rnnstats.models.regimes.blocks.base import BlockRequest, Rows
 from rnnstats.models.regimes.blocks.design import Design, design, solve
-from rnnstats.models.regimes.blocks.extras import ExtraTerms
 from rnnstats.models.regimes.blocks.normal import NormalResponse
 from rnnstats.models.regimes.blocks.predictor import (
     coefficient_labels,
-    own,
-    reordered,
     summed,
     terms,
 )
+from rnnstats.models.regimes.blocks.single import FamilyBlock
 from rnnstats.models.regimes.law.composite import lagged_regimes
-from rnnstats.parameters.transforms import Block as TransformBlock
 
-__all__ = ["HamiltonBlock"]
+__all__ = ["BoundHamilton", "HamiltonBlock"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
@@ -55,7 +51,7 @@ class _Bilinear:
     sign: FloatArray
 
 
-class HamiltonBlock:
+class HamiltonBlock(FamilyBlock):
     """Emission of one response as an autoregression around switching means.
 
     Parameters
@@ -71,88 +67,24 @@ class HamiltonBlock:
         Regimes of each composite state.
     """
 
-    composite: Final = True
-    discrete: Final = False
-    levels: Final = None
+    composite = True
 
     def __init__(self, request: BlockRequest) -> None:
-        self.request, self.columns, self.order = request, request.columns, request.order
+        super().__init__(request, Gaussian(), terms(request, coefficient_labels(request)))
         self._still = replace(request, order=0)  # its design is that of the means
-        coefficients = terms(request, coefficient_labels(request))
-        self.extras = ExtraTerms.build(request, Gaussian(), len(coefficients.names))
-        self.mean_place: IntArray = coefficients.place[: -request.order]
-        self.ar_place: IntArray = coefficients.place[-request.order :]
-        self.names = coefficients.names + self.extras.names
-        self.groups = coefficients.groups + self.extras.groups
-        self.transforms: tuple[TransformBlock, ...] = self.extras.transforms
-        self.own = own(coefficients.place, self.extras.place)
-        self.own_scale = not self.extras.common
+        self.mean_place: IntArray = self.place[: -request.order]
+        self.ar_place: IntArray = self.place[-request.order :]
         self.digits = lagged_regimes(request.k_regimes, request.order)
         self.means = _columns(request, len(self.mean_place))
         self.r = 2 + self.order + int(self.means.max(initial=-1))
-        self._bilinear = self._products()
+        self.products = self._products()
         self.free_means, self.free_ar = np.unique(self.mean_place), np.unique(self.ar_place)
 
-    def check(self, y: FloatArray) -> None:
-        """
-        Refuse what is not finite.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n, 1)
-
-        Raises
-        ------
-        DataError
-        """
-        Gaussian().check(y[:, 0], column=self.request.names[0], caller=self.request.caller)
-
-    def bind(self, rows: Rows, floor: float | FloatArray = 0.0) -> _BoundHamilton:
-        """
-        Give the block its data.
-
-        Parameters
-        ----------
-        rows : Rows
-        floor : float or ndarray of shape (1,)
-            Lower bound of variances in M-steps.
-
-        Returns
-        -------
-        BoundBlock
-        """
-        return _BoundHamilton(self, rows, float(np.max(floor)))
+    def bind(self, rows: Rows, floor: float | FloatArray = 0.0) -> BoundHamilton:
+        return BoundHamilton(self, rows, float(np.max(floor)))
 
     def response_at(self, part: FloatArray, rows: Rows) -> NormalResponse:
-        """
-        Distribution at given rows, in each composite state.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        rows : Rows
-
-        Returns
-        -------
-        NormalResponse
-        """
         return self.law(part, self.stacked(replace(rows, y=np.zeros_like(rows.y))))
-
-    def reordered(self, part: FloatArray, order: IntArray) -> FloatArray:
-        """
-        Renumber the regimes.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        order : ndarray of int, shape (K,)
-            The new regime a is the old regime ``order[a]``.
-
-        Returns
-        -------
-        ndarray, shape (q,)
-        """
-        return reordered(part, order, self.mean_place, self.ar_place, self.extras.place)
 
     def law(self, part: FloatArray, stacked: FloatArray) -> NormalResponse:
         """
@@ -243,7 +175,7 @@ class HamiltonBlock:
         if self._dense is not None:
             dense: FloatArray = (self._dense @ extended).reshape(shape)
             return dense
-        table, q = self._bilinear, len(extended)
+        table, q = self.products, len(extended)
         cells = np.concatenate([table.cell * q + table.first, table.cell * q + table.second])
         values = np.concatenate([extended[table.second], extended[table.first]])
         values *= np.concatenate([table.sign, table.sign])
@@ -252,7 +184,7 @@ class HamiltonBlock:
     @cached_property
     def _dense(self) -> FloatArray | None:
         """The products as symmetric matrices, (S r (q + 1), q + 1), where they are not too many."""
-        table, q = self._bilinear, len(self.names) + 1
+        table, q = self.products, len(self.names) + 1
         size = len(self.digits) * self.r
         if size * q * q > _MOST_DENSE:
             return None
@@ -300,7 +232,7 @@ class _Fitted:
     squares: FloatArray
 
 
-class _BoundHamilton:
+class BoundHamilton:
     """A block with its data; see `rnnstats.models.regimes.blocks.base.BoundBlock`."""
 
     def __init__(self, block: HamiltonBlock, rows: Rows, floor: float) -> None:
@@ -376,12 +308,12 @@ class _BoundHamilton:
         return self.block.law(part, self.raw)
 
     def starts(self, weights: FloatArray) -> FloatArray:
-        block, part = self.block, self._pooled.copy()
+        block, part = self.block, self.pooled.copy()
         composite, rows = np.ones((self.n, 1)), np.arange(self.n)
         for lag in range(block.order + 1):
             own = weights[rows - lag]  # rows that have lags do not reach around the end
             composite = (composite[:, :, None] * own[:, None, :]).reshape(self.n, -1)
-        place, spread = block.extras.place[0], self._spread_of_rows()
+        place, spread = block.extras.place[0], self.spread_of_rows()
         for _ in range(_START_STEPS):
             part = self.m_step(part, composite)
         total = self.counted @ weights
@@ -394,15 +326,15 @@ class _BoundHamilton:
         return scale[:, None]
 
     @cached_property
-    def _pooled(self) -> FloatArray:
+    def pooled(self) -> FloatArray:
         """Parameters where all states are as likely, without an autoregression, (q,)."""
         part, size = np.zeros(self.q), len(self.now)
-        part[self.block.extras.place[0]] = self._spread_of_rows() or 1.0
+        part[self.block.extras.place[0]] = self.spread_of_rows() or 1.0
         alike = np.full((self.n, size), 1.0 / size)
         self._climb(part, self.block.free_means, self.design.moments(alike))
         return part
 
-    def _spread_of_rows(self) -> float:
+    def spread_of_rows(self) -> float:
         """Variance of the responses that are heard."""
         return float(np.var(self.stacked[self.heard, 0])) if len(self.unheard) < self.n else 0.0
 

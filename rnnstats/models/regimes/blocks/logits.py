@@ -6,12 +6,10 @@ maximum (McCullagh and Nelder 1989, section 5.4).
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.families.categorical import check_codes, log_probabilities
+from rnnstats.families.categorical import log_probabilities
 from rnnstats.models.regimes.blocks.base import BlockRequest, Rows
 from rnnstats.models.regimes.blocks.categorical import CategoricalResponse
 from rnnstats.models.regimes.blocks.design import Design, LeastSquares, design, solve
@@ -24,6 +22,7 @@ from rnnstats.models.regimes.blocks.predictor import (
     summed,
     terms,
 )
+from rnnstats.models.regimes.blocks.single import CodedBlock
 from rnnstats.parameters.transforms import Block as TransformBlock
 
 __all__ = ["LogitBlock"]
@@ -35,7 +34,7 @@ _HALVINGS = 30
 _SMALL = 1e-11  # Newton decrement, as a share of the weights, called none
 
 
-class LogitBlock:
+class LogitBlock(CodedBlock):
     """Multinomial logit in each regime.
 
     Parameters
@@ -49,14 +48,8 @@ class LogitBlock:
         As in `rnnstats.models.regimes.blocks.base.Block`.
     """
 
-    composite: Final = False
-    discrete: Final = True
-    order: Final = 0
-    own_scale: Final = False
-
     def __init__(self, request: BlockRequest) -> None:
-        assert request.levels is not None
-        self.request, self.columns, self.levels = request, request.columns, request.levels
+        super().__init__(request)
         labels = [
             label
             for level in self.levels[:-1]
@@ -68,67 +61,14 @@ class LogitBlock:
         self.transforms: tuple[TransformBlock, ...] = ()
         self.own = own(self.place)
 
-    def check(self, y: FloatArray) -> None:
-        """
-        Refuse what is no code of a category.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n, 1)
-
-        Raises
-        ------
-        DataError
-        """
-        request = self.request
-        check_codes(y[:, 0], len(self.levels), column=request.names[0], caller=request.caller)
-
     def bind(self, rows: Rows, floor: float | FloatArray = 0.0) -> _BoundLogit:
-        """
-        Give the block its data.
-
-        Parameters
-        ----------
-        rows : Rows
-        floor : float or ndarray
-            Without meaning here.
-
-        Returns
-        -------
-        BoundBlock
-        """
         return _BoundLogit(self, rows)
 
     def response_at(self, part: FloatArray, rows: Rows) -> CategoricalResponse:
-        """
-        Distribution at given rows.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        rows : Rows
-
-        Returns
-        -------
-        CategoricalResponse
-        """
         probabilities = np.exp(self.log_table(part, design(self.request, rows)))
         return CategoricalResponse(self.columns, self.levels, probabilities, len(rows.y))
 
     def reordered(self, part: FloatArray, order: IntArray) -> FloatArray:
-        """
-        Renumber the regimes.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        order : ndarray of int, shape (K,)
-            The new regime a is the old regime ``order[a]``.
-
-        Returns
-        -------
-        ndarray, shape (q,)
-        """
         return reordered(part, order, self.place)
 
     def log_table(self, part: FloatArray, given: Design) -> FloatArray:

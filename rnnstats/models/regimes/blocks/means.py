@@ -6,17 +6,15 @@ takes, and weights are summed by value first.
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats.families.base import ScalarFamily
 from rnnstats.families.steps import climb
 from rnnstats.models.regimes.blocks.base import BlockRequest, Rows
-from rnnstats.models.regimes.blocks.extras import ExtraTerms
-from rnnstats.models.regimes.blocks.predictor import own, reordered, scattered, summed, terms
+from rnnstats.models.regimes.blocks.predictor import scattered, summed, terms
 from rnnstats.models.regimes.blocks.responses import ScalarResponse
+from rnnstats.models.regimes.blocks.single import FamilyBlock
 from rnnstats.parameters.transforms import Block as TransformBlock
 
 __all__ = ["MeanBlock"]
@@ -27,7 +25,7 @@ _CYCLES = 12
 _SMALL = 1e-9  # relative change of an M-step's alternation called none
 
 
-class MeanBlock:
+class MeanBlock(FamilyBlock):
     """Emission of one response by its mean, or the probability of one success, in each regime.
 
     Parameters
@@ -42,86 +40,20 @@ class MeanBlock:
         As in `rnnstats.models.regimes.blocks.base.Block`.
     """
 
-    composite: Final = False
-    levels: Final = None
-    order: Final = 0
-
     def __init__(self, request: BlockRequest, family: ScalarFamily) -> None:
         assert family.natural is not None
-        switches = "trend" in request.switching
-        label = (family.natural, family.natural, request.names[0], switches)
+        self.common = "trend" not in request.switching
+        label = (family.natural, family.natural, request.names[0], not self.common)
         means = terms(request, [label])
-        self.request, self.family = request, family
-        self.columns, self.discrete = request.columns, family.discrete
-        self.common = not switches
-        self.extras = ExtraTerms.build(request, family, len(means.names))
-        self.place: IntArray = means.place[0]
-        self.names = means.names + self.extras.names
-        self.groups = means.groups + self.extras.groups
-        self.transforms = (*_domains(family, len(means.names)), *self.extras.transforms)
-        self.own = own(self.place, self.extras.place)
-        self.own_scale = not self.extras.common
-
-    def check(self, y: FloatArray) -> None:
-        """
-        Refuse observations outside the support.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n, 1)
-
-        Raises
-        ------
-        DataError
-        """
-        self.family.check(y[:, 0], column=self.request.names[0], caller=self.request.caller)
+        super().__init__(request, family, means, _domains(family, len(means.names)))
+        self.order = 0
+        self.place = means.place[0]
 
     def bind(self, rows: Rows, floor: float | FloatArray = 0.0) -> _BoundMean:
-        """
-        Give the block its data.
-
-        Parameters
-        ----------
-        rows : Rows
-        floor : float or ndarray of shape (1,)
-            Lower bound of squared scales in M-steps.
-
-        Returns
-        -------
-        BoundBlock
-        """
         return _BoundMean(self, rows.y[:, 0], float(np.max(floor)))
 
     def response_at(self, part: FloatArray, rows: Rows) -> ScalarResponse:
-        """
-        Distribution at given rows.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        rows : Rows
-
-        Returns
-        -------
-        ScalarResponse
-        """
         return self._response(part, len(rows.y))
-
-    def reordered(self, part: FloatArray, order: IntArray) -> FloatArray:
-        """
-        Renumber the regimes.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        order : ndarray of int, shape (K,)
-            The new regime a is the old regime ``order[a]``.
-
-        Returns
-        -------
-        ndarray, shape (q,)
-        """
-        return reordered(part, order, self.place, self.extras.place)
 
     def _response(self, part: FloatArray, n: int) -> ScalarResponse:
         eta = self.family.linked(part[self.place][None])

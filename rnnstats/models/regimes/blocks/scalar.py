@@ -10,7 +10,6 @@ coefficients given (ECM; Meng and Rubin 1993), and the two alternate until neith
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,17 +17,15 @@ from numpy.typing import NDArray
 from rnnstats.families.base import ScalarFamily
 from rnnstats.models.regimes.blocks.base import BlockRequest, Rows
 from rnnstats.models.regimes.blocks.design import Design, LeastSquares, design, solve
-from rnnstats.models.regimes.blocks.extras import ExtraTerms, weighted_sum
+from rnnstats.models.regimes.blocks.extras import weighted_sum
 from rnnstats.models.regimes.blocks.predictor import (
     coefficient_labels,
-    own,
-    reordered,
     scattered,
     summed,
     terms,
 )
 from rnnstats.models.regimes.blocks.responses import ScalarResponse
-from rnnstats.parameters.transforms import Block as TransformBlock
+from rnnstats.models.regimes.blocks.single import FamilyBlock
 
 __all__ = ["BoundScalar", "ScalarBlock"]
 
@@ -39,7 +36,7 @@ _HALVINGS = 30
 _SMALL = 1e-11  # Newton decrement, and relative change of further parameters, called none
 
 
-class ScalarBlock:
+class ScalarBlock(FamilyBlock):
     """Emission of one response through a linear predictor.
 
     Parameters
@@ -53,82 +50,14 @@ class ScalarBlock:
         As in `rnnstats.models.regimes.blocks.base.Block`.
     """
 
-    composite: Final = False
-    levels: Final = None
-
     def __init__(self, request: BlockRequest, family: ScalarFamily) -> None:
-        coefficients = terms(request, coefficient_labels(request))
-        self.request, self.family = request, family
-        self.columns, self.order = request.columns, request.order
-        self.discrete = family.discrete
-        self.extras = ExtraTerms.build(request, family, len(coefficients.names))
-        self.place = coefficients.place
-        self.names = coefficients.names + self.extras.names
-        self.groups = coefficients.groups + self.extras.groups
-        self.transforms: tuple[TransformBlock, ...] = self.extras.transforms
-        self.own = own(self.place, self.extras.place)
-        self.own_scale = not self.extras.common
-
-    def check(self, y: FloatArray) -> None:
-        """
-        Refuse observations outside the support.
-
-        Parameters
-        ----------
-        y : ndarray, shape (n, 1)
-
-        Raises
-        ------
-        DataError
-        """
-        self.family.check(y[:, 0], column=self.request.names[0], caller=self.request.caller)
+        super().__init__(request, family, terms(request, coefficient_labels(request)))
 
     def bind(self, rows: Rows, floor: float | FloatArray = 0.0) -> BoundScalar:
-        """
-        Give the block its data.
-
-        Parameters
-        ----------
-        rows : Rows
-        floor : float or ndarray of shape (1,)
-            Lower bound of squared scales in M-steps.
-
-        Returns
-        -------
-        BoundBlock
-        """
         return BoundScalar(self, rows, float(np.max(floor)))
 
     def response_at(self, part: FloatArray, rows: Rows) -> ScalarResponse:
-        """
-        Distribution at given rows.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        rows : Rows
-
-        Returns
-        -------
-        ScalarResponse
-        """
         return self._response(part, design(self.request, rows), len(rows.y))
-
-    def reordered(self, part: FloatArray, order: IntArray) -> FloatArray:
-        """
-        Renumber the regimes.
-
-        Parameters
-        ----------
-        part : ndarray, shape (q,)
-        order : ndarray of int, shape (K,)
-            The new regime a is the old regime ``order[a]``.
-
-        Returns
-        -------
-        ndarray, shape (q,)
-        """
-        return reordered(part, order, self.place, self.extras.place)
 
     def _response(self, part: FloatArray, given: Design, n: int) -> ScalarResponse:
         eta = given.eta(part[self.place])

@@ -180,7 +180,9 @@ def coded(
     return frame, found
 
 
-def refuse_words(data: object, titles: Sequence[str], *, caller: str) -> None:
+def refuse_words(
+    data: object, titles: Sequence[str], *, caller: str, option: str = "emission"
+) -> None:
     """Refuse text in columns of numbers: categories that nobody called so.
 
     Parameters
@@ -190,6 +192,8 @@ def refuse_words(data: object, titles: Sequence[str], *, caller: str) -> None:
     titles : sequence of str
         Names of the columns.
     caller : str
+    option : str
+        The argument that names distributions.
 
     Raises
     ------
@@ -204,10 +208,11 @@ def refuse_words(data: object, titles: Sequence[str], *, caller: str) -> None:
         words = [] if pd.api.types.is_numeric_dtype(column.dtype) else column.tolist()
         row = next((row for row, value in enumerate(words) if isinstance(value, str)), None)
         if row is not None:
+            mixed = f", or {{{name!r}: 'categorical', ...}} where other columns are numbers"
             raise DataError(
-                f"{caller}: column {name!r} of endog must hold numbers for its emission; got "
-                f"{shown(words[row])} in row {row}. For categories use emission='categorical', or "
-                f"{{{name!r}: 'categorical', ...}} where other columns are numbers."
+                f"{caller}: column {name!r} of endog must hold numbers for its {option}; got "
+                f"{shown(words[row])} in row {row}. For categories use {option}='categorical'"
+                f"{mixed if option == 'emission' else ''}."
             )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from rnnstats._checks import check_int
-from rnnstats.results.forecasting.fan_plot import DEEPEST, PALEST, checked_levels
+from rnnstats.results.forecasting.fan_plot import checked_levels, shades
+from rnnstats.results.forecasting.law_tables import LawTables
 from rnnstats.results.plots import (
     BLUE,
     GREY,
@@ -17,6 +17,7 @@ from rnnstats.results.plots import (
     _positions,
     _style,
     _time_axis,
+    shown_rows,
 )
 from rnnstats.results.regimes.forecasting.prediction import MixturePrediction
 from rnnstats.results.regimes.states.plots import REGIME_COLORS
@@ -70,9 +71,7 @@ def draw_mixture_fan(
         Levels that are not between 0 and 1.
     """
     widths = checked_levels(levels)
-    rows = max(40, 5 * len(prediction.row_labels))
-    if history is not None:
-        rows = check_int(history, name="history", caller="plot_fan", minimum=1)
+    rows = shown_rows(history, prediction, caller="plot_fan")
     last, past_regimes = seen.data.iloc[-rows:], seen.regimes.iloc[-rows:]
     names = [str(name) for name in seen.data.columns]
     count = len(names) + 1
@@ -119,7 +118,7 @@ def _fan(
     ax: Axes,
     x: tuple[Any, Any],
     anchor: float,
-    prediction: MixturePrediction,
+    prediction: LawTables,
     what: tuple[int, list[float], str],
 ) -> None:
     """Draw intervals or regions of one output, and its mean."""
@@ -127,9 +126,7 @@ def _fan(
     known = bool(np.isfinite(anchor))
     joined = np.r_[past[-1:], future] if known else future
     lead = [anchor] if known else []
-    for number, level in enumerate(widths):
-        share = number / max(1, len(widths) - 1)
-        color = tuple(PALEST + share * (DEEPEST - PALEST)) if len(widths) > 1 else tuple(DEEPEST)
+    for level, color in zip(widths, shades(len(widths)), strict=True):
         words = f"{100 * level:g} %" if j == 0 else None
         if shape == "central":
             table = prediction.summary_frame(j, 1.0 - level)

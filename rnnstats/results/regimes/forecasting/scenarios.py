@@ -128,47 +128,16 @@ class RegimeScenarios(ABC):
                 mean[known, places[0]] = values[known, j]
         return self._mixture_prediction(found, model.nobs, words, Moments(mean, cov))
 
-    def plot_forecast(
+    def _draw_forecast(
         self,
-        steps: Any = 8,
-        exog: Any = None,
-        alpha: float = 0.05,
-        uncertainty: Uncertainty = "plugin",
-        history: int | None = None,
-        fig: Figure | None = None,
-        **options: Any,
+        prediction: MixturePrediction,
+        *,
+        alpha: float,
+        history: int | None,
+        fig: Figure | None,
     ) -> Figure:
-        """Plot forecasts with intervals behind the last rows, and the regimes below them.
-
-        Parameters
-        ----------
-        steps : int, str, datetime-like or Period
-        exog : Series, DataFrame or array_like, optional
-            Inputs of the rows past the sample.
-        alpha : float
-            One minus the coverage of the intervals.
-        uncertainty : {"plugin", "delta", "bootstrap"}
-            As in `get_forecast`.
-        history : int, optional
-            Rows of the sample to show; by default five times the steps, and at least 40.
-        fig : matplotlib.figure.Figure, optional
-            Drawn into; by default a new one.
-        **options
-            ``exog_transition`` and others of `get_forecast`.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-
-        Raises
-        ------
-        MissingDependencyError
-            matplotlib is not installed.
-        """
         levels = (1.0 - alpha, 0.5) if alpha < 0.5 else (1.0 - alpha,)
-        return self.plot_fan(
-            steps, exog, levels=levels, uncertainty=uncertainty, history=history, fig=fig, **options
-        )
+        return self._draw_fan(prediction, levels=levels, history=history, fig=fig)
 
     def plot_fan(
         self,
@@ -218,8 +187,6 @@ class RegimeScenarios(ABC):
         SpecificationError
             Levels that are not between 0 and 1, or options that do not go together.
         """
-        from rnnstats.results.regimes.forecasting.forecast_plot import Seen, draw_mixture_fan
-
         check_literal(shape, get_args(FanShape), name="shape", caller="plot_fan")
         if conditions is not None or regimes is not None:
             if uncertainty != "plugin":
@@ -232,12 +199,24 @@ class RegimeScenarios(ABC):
             )
         else:
             given = cast("Any", self).get_forecast(steps, exog, uncertainty, **options)
-        endog = self.model.endog
-        data = pd.DataFrame(endog.values, index=endog.index, columns=list(endog.names))
+        return self._draw_fan(given, levels=levels, shape=shape, history=history, fig=fig)
+
+    def _draw_fan(
+        self,
+        given: MixturePrediction,
+        *,
+        levels: tuple[float, ...],
+        shape: FanShape = "central",
+        history: int | None,
+        fig: Figure | None,
+    ) -> Figure:
+        from rnnstats.results.regimes.forecasting.forecast_plot import Seen, draw_mixture_fan
+
+        model = self.model
         past = pd.DataFrame(
-            self._marginal("filtered"), index=endog.index, columns=list(self.model.regime_names)
+            self._marginal("filtered"), index=model.endog.index, columns=list(model.regime_names)
         )
-        seen = Seen(data, past, column_levels(self.model))
+        seen = Seen(model.endog.frame, past, column_levels(model))
         return draw_mixture_fan(seen, given, levels=levels, shape=shape, history=history, fig=fig)
 
 

@@ -227,9 +227,7 @@ class RegimeProbabilities(ABC):
             raise SpecificationError(
                 "plot_states: there must be a regime to plot; got none. Leave states out for all."
             )
-        endog = self.model.endog
-        data = pd.DataFrame(endog.values, index=endog.index, columns=list(endog.names))
         return draw_regimes(
-            data, self._probabilities(kind), self.model.offsets, states=states, kind=kind, fig=fig,
-            levels=column_levels(self.model),
+            self.model.endog.frame, self._probabilities(kind), self.model.offsets, states=states,
+            kind=kind, fig=fig, levels=column_levels(self.model),
         )  # fmt: skip
