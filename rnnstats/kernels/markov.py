@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -167,6 +167,19 @@ def _cuts(offsets: ArrayLike | None, nobs: int) -> IntArray:
     return cuts
 
 
+def _chain(
+    log_density: ArrayLike,
+    transition: ArrayLike,
+    start: ArrayLike,
+    offsets: ArrayLike | None,
+    lags: int,
+) -> Any:
+    """Give the chain as the core takes it: arrays as they are, where they already fit."""
+    given = (log_density, transition, start, offsets)
+    ready = _core.prepare(*given, lags)
+    return _core.prepare(*_arrays(*given, lags), lags) if ready is None else ready
+
+
 def loglike(
     log_density: ArrayLike,
     transition: ArrayLike,
@@ -197,10 +210,10 @@ def loglike(
     ----------
     Hamilton (1994), Time Series Analysis, equations 22.4.5 to 22.4.8.
     """
-    arrays = _arrays(log_density, transition, start, offsets, lags)
+    given = (log_density, transition, start, offsets, lags)
     if _core is not None:
-        return float(_core.loglike(*arrays))
-    return float(reference.forward(*arrays, lags)[0].sum())
+        return float(_core.loglike(_chain(*given)))
+    return float(reference.forward(*_arrays(*given), lags)[0].sum())
 
 
 def forward(
@@ -222,11 +235,11 @@ def forward(
     -------
     ForwardOutput
     """
-    arrays = _arrays(log_density, transition, start, offsets, lags)
+    given = (log_density, transition, start, offsets, lags)
     if _core is not None:
-        llf, predicted, filtered, logs = _core.forward(*arrays)
+        llf, predicted, filtered, logs = _core.forward(_chain(*given))
     else:
-        llf, log_predicted, logs = reference.forward(*arrays, lags)
+        llf, log_predicted, logs = reference.forward(*_arrays(*given), lags)
         predicted, filtered = np.exp(log_predicted), np.exp(logs)
     never = np.flatnonzero(llf == -np.inf)
     return ForwardOutput(llf, predicted, filtered, int(never[0]) if never.size else None, logs)
@@ -259,10 +272,11 @@ def smooth(
     Kim (1994), Journal of Econometrics 60, 1-22. Fisher's identity: Cappe, Moulines and Ryden
     (2005), Inference in Hidden Markov Models, section 10.1.
     """
-    dense, moves, first, cuts = _arrays(log_density, transition, start, offsets, lags)
+    given = (log_density, transition, start, offsets, lags)
     if _core is not None:
-        llf, at, smoothed, slope, d_start, steps = _core.smooth(dense, moves, first, cuts, joint)
+        llf, at, smoothed, slope, d_start, steps = _core.smooth(_chain(*given), joint)
         return SmoothedOutput(llf, smoothed, slope, d_start, steps, None if at < 0 else at)
+    dense, moves, first, cuts = _arrays(*given)
     llf_obs, _, filtered = reference.forward(dense, moves, first, cuts, lags)
     steps = np.full((len(dense), *moves.shape[-2:]), np.nan)
     never = np.flatnonzero(llf_obs == -np.inf)
@@ -304,8 +318,10 @@ def viterbi(
     ----------
     Viterbi (1967), IEEE Transactions on Information Theory 13, 260-269.
     """
-    arrays = _arrays(log_density, transition, start, offsets, lags)
-    path, height = reference.viterbi(*arrays, lags) if _core is None else _core.viterbi(*arrays)
+    given = (log_density, transition, start, offsets, lags)
+    if _core is None:
+        return reference.viterbi(*_arrays(*given), lags)
+    path, height = _core.viterbi(_chain(*given))
     return path, height
 
 
@@ -345,7 +361,8 @@ def sample_paths(
     _, moves, _, cuts = _arrays(now, transition, now[0], offsets, lags)
     uniforms = rng.random((number, len(now)))
     if _core is not None:
-        paths: IntArray = _core.sample_paths(moves, cuts, now, uniforms, logs)
+        chain = _chain(now, moves, now[0], cuts, lags)
+        paths: IntArray = _core.sample_paths(chain, uniforms, logs)
         return paths
     with np.errstate(divide="ignore"):
         return reference.sample_paths(moves, cuts, now if logs else np.log(now), uniforms, lags)
@@ -398,7 +415,7 @@ def score_obs(
             f"{[part.shape for part in moved]}. The last axis counts directions."
         )
     if _core is not None:
-        llf, scores = _core.score_obs(*arrays, *moved)
+        llf, scores = _core.score_obs(_core.prepare(*arrays, lags), *moved)
     else:
         llf, scores = reference.score_obs(*arrays, *moved, lags)
     if not np.isfinite(llf).all():

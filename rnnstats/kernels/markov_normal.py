@@ -6,8 +6,7 @@ least squares, transitions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,15 +19,14 @@ if markov.HAVE_COMPILED:
 else:
     _core = None
 
-__all__ = ["NormalChain", "NormalEnd", "Start"]
+__all__ = ["STARTS", "NormalChain", "NormalEnd", "Start"]
 
 FloatArray = NDArray[np.float64]
 Start = Literal["fixed", "free", "stationary"]
-_STARTS: Final[dict[str, int]] = {"fixed": 0, "free": 1, "stationary": 2}
+STARTS: Final[dict[str, int]] = {"fixed": 0, "free": 1, "stationary": 2}
 
 
-@dataclass(frozen=True, eq=False)
-class NormalEnd:
+class NormalEnd(NamedTuple):
     """Where a start has led, and what is expected of the complete data there.
 
     Attributes
@@ -175,5 +173,5 @@ class NormalChain:
         first = np.ascontiguousarray(law, dtype=np.float64)
         rows = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
         return NormalEnd(
-            *self._core.climb(*dense, first, _STARTS[start], rows, pooled, limit, tol, accelerate)
+            *self._core.climb(*dense, first, STARTS[start], rows, pooled, limit, tol, accelerate)
         )

@@ -240,9 +240,55 @@ def test_sequences_are_independent() -> None:
         ({"start": np.ones(3)}, "start shape"),
         ({"offsets": [0, 3]}, "offsets must rise"),
         ({"offsets": [0, 3, 3, 5]}, "offsets must rise"),
+        ({"offsets": np.array([0, 6])}, "offsets must rise"),
+        ({"offsets": np.array([1, 5])}, "offsets must rise"),
+        ({"offsets": np.array([0, 4, 3, 5])}, "offsets must rise"),
+        ({"offsets": np.array([[0, 5]])}, "offsets must rise"),
+        ({"log_density": np.zeros(5)}, "at least one row"),
+        ({"log_density": np.zeros((5, 0)), "transition": np.zeros((0, 0))}, "at least one row"),
+        ({"transition": np.ones((2, 3))}, "columns"),
+        ({"transition": np.ones((3, 2))}, "transition must have shape"),
+        ({"transition": np.ones(2)}, "at least one row"),
+        ({"lags": -1}, "columns"),
+        ({"start": np.ones((2, 2))}, "start shape"),
+        ({"start": np.ones((1, 1, 2))}, "start shape"),
+        ({"start": np.ones((1, 2)), "offsets": np.array([0, 2, 5])}, "start shape"),
+        ({"start": np.array(0.5)}, "start shape"),
     ],
 )
 def test_shapes_are_checked(change, words: str) -> None:
-    given = {"log_density": np.zeros((5, 2)), "transition": np.eye(2), "start": [0.5, 0.5]}
+    given = {"log_density": np.zeros((5, 2)), "transition": np.eye(2), "start": np.ones(2) / 2}
     with pytest.raises(SpecificationError, match=words):
         markov.loglike(**{**given, **change})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda x: x.astype(np.float32),
+        lambda x: x.astype(">f8"),
+        lambda x: x.astype(np.longdouble),
+        lambda x: x.astype(int),
+        lambda x: x.tolist(),
+        np.asfortranarray,
+        lambda x: np.repeat(x, 2, axis=-1)[..., ::2],
+    ],
+)
+def test_numbers_of_any_kind_and_layout(change) -> None:
+    """Zeros and powers of two, which every kind of number holds."""
+    rng = np.random.default_rng(0)
+    log_density = -rng.integers(0, 8, size=(40, 2)).astype(float)
+    transition, start = np.eye(2), np.array([1.0, 0.0])
+    offsets = np.array([0, 30, 40])
+    expected = log_density[:, 0].sum()
+    assert markov.loglike(log_density, transition, start) == pytest.approx(expected, rel=1e-14)
+    arrays = change(log_density), change(transition), change(start)
+    for chain in (arrays, (arrays[0], transition, start), (log_density, transition, arrays[2])):
+        assert markov.loglike(*chain) == pytest.approx(expected, rel=1e-14)
+        for cuts in (offsets, offsets.astype(np.int32), offsets.tolist(), change(offsets)):
+            assert markov.loglike(*chain, cuts) == pytest.approx(expected, rel=1e-14)
+    for array in (log_density, transition, start, offsets):
+        array.flags.writeable = False
+    assert markov.loglike(log_density, transition, start, offsets) == pytest.approx(
+        expected, rel=1e-14
+    )

@@ -167,6 +167,63 @@ def test_long_sequences(k: int) -> None:
 
 
 @needs_core
+@pytest.mark.parametrize("k", [2, 3, 4, 5, 6, 7, 8])
+def test_sequences_that_forget(k: int) -> None:
+    """Stretches side by side that begin with what their past leads to, and what is left over."""
+    rng = np.random.default_rng(k)
+    lengths = np.array([512, 513, 1025, 40])
+    nobs = int(lengths.sum())
+    log_density = rng.normal(scale=2.0, size=(nobs, k)) - 300.0 * rng.random((nobs, 1))
+    log_density[::7] = 0.0  # missing
+    log_density[:700:11, 0] = -np.inf
+    transition = rng.dirichlet(np.full(k, 3.0), size=k)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    ours, _ = _held_to_the_twin(rng, log_density, transition, np.eye(k)[1], offsets)
+    assert ours.log_filtered is None
+
+
+@needs_core
+@pytest.mark.parametrize("k", [3, 8])
+def test_sequences_that_forget_slowly(k: int) -> None:
+    """From some dozens of rows, all at once or in one part of the series only, to never."""
+    rng = np.random.default_rng(k)
+    nobs, start = 1100, np.full(k, 1.0 / k)
+    for stay, scale in ((0.9, 0.3), (0.99, 0.3), (0.9999, 0.01)):
+        transition = np.full((k, k), (1.0 - stay) / (k - 1))
+        np.fill_diagonal(transition, stay)
+        log_density = rng.normal(scale=scale, size=(nobs, k))
+        log_density[: nobs // 2] *= 10.0
+        _held_to_the_twin(rng, log_density, transition, start)
+
+
+@needs_core
+@pytest.mark.parametrize("k", [2, 4, 5, 8])
+@pytest.mark.parametrize("row", [3, 700, 1150])
+def test_an_impossible_row_of_a_long_sequence(k: int, row: int) -> None:
+    rng = np.random.default_rng(k)
+    log_density, start = rng.normal(size=(1160, k)), np.full(k, 1.0 / k)
+    transition = rng.dirichlet(np.full(k, 3.0), size=k)
+    log_density[row] = -np.inf
+    assert markov.loglike(log_density, transition, start) == -np.inf
+    assert markov.forward(log_density, transition, start).impossible == row
+    assert markov.smooth(log_density, transition, start).impossible == row
+    assert markov.viterbi(log_density, transition, start)[1][0] == -np.inf
+
+
+@needs_core
+@pytest.mark.parametrize("k", [2, 3, 4, 5, 8])
+def test_of_paths_alike_the_lowest(k: int) -> None:
+    """Steps are alike and most rows tell nothing: the first state wherever none was seen."""
+    log_density = np.zeros((1300, k))
+    log_density[[0, 400, 401, 1299], k - 1] = 2.0
+    path, height = markov.viterbi(log_density, np.full((k, k), 1.0 / k), np.full(k, 1.0 / k))
+    seen = np.zeros(1300, dtype=int)
+    seen[[0, 400, 401, 1299]] = k - 1
+    np.testing.assert_array_equal(path, seen)
+    assert height[0] == pytest.approx(8.0 - 1300 * np.log(k), rel=1e-13)
+
+
+@needs_core
 @pytest.mark.parametrize("k", [2, 4, 8])
 def test_unlikely_moves_leave_the_fast_way(k: int) -> None:
     """Each row asks for another state, against odds of 1e-45: sums of blocks pass 1e-300."""

@@ -8,12 +8,15 @@ look for levels, some for spreads, some for stretches of time, and the others ar
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from rnnstats.kernels.clusters import lloyd
 
 __all__ = ["Classification", "classifications", "features", "k_means"]
 
@@ -26,8 +29,9 @@ SURE = 0.95
 # number, and a share of all rows; a third lies between, by the ratio.
 SHORT_WINDOW = 5
 LONG_WINDOW = 0.1
-# Rounds of Lloyd's algorithm: a start need not be a perfect clustering.
-ROUNDS = 12
+# Rounds of Lloyd's algorithm, and share of the sum of squares one must gain: a start need not be
+# a perfect clustering.
+ROUNDS, ENOUGH = 12, 1e-4
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +110,9 @@ def classifications(
     Yields
     ------
     Classification
-        First by levels, spreads and stretches of time, then at random.
+        The first ones differ most in kind, and so agree least on an optimum that is not the
+        highest: levels, spreads, and some at random; further ones by stretches of time and levels,
+        then at random.
     """
     nobs = points.shape[0]
     tables = [points] if residuals is None else [residuals, points]
@@ -114,33 +120,40 @@ def classifications(
     long = max(LONG_WINDOW * nobs, float(short))
     widths = sorted({short, round(math.sqrt(short * long)), round(long)})
     first = tables[0]
+
+    def width_drawn() -> int:
+        return int(widths[int(rng.integers(len(widths)))])
+
+    makers: tuple[Callable[[], Classification], ...] = (
+        lambda: _random_cuts("random quantiles", first, k, rng),
+        lambda: _random_cuts(
+            "random local quantiles", _local(first, offsets, width_drawn()), k, rng
+        ),
+        lambda: _random_centres("random centres", first, k, rng),
+        lambda: _random_cuts("random quantiles", first, k, rng),
+        lambda: _random_centres(
+            "random local centres", _local(first, offsets, width_drawn()), k, rng
+        ),
+        lambda: _random_runs(nobs, offsets, k, rng),
+    )
     yield Classification("k-means", soft(k_means(first, k, rng), k))
-    yield Classification("quantiles", soft(by_quantiles(_leading(first), k), k))
     spread = _moving(np.abs(first - _moving(first, offsets, widths[0])), offsets, widths[0])
     yield Classification("spread", soft(by_quantiles(spread.mean(axis=1), k), k))
+    for make in makers[:2]:
+        yield make()
+    for table in tables[1:]:
+        yield Classification("k-means of the response", soft(k_means(table, k, rng), k))
+    yield makers[2]()
     yield Classification("segments", soft(_segments(offsets, k), k))
     for width in widths:
         yield Classification(
             f"k-means of {width} rows", soft(k_means(_local(first, offsets, width), k, rng), k)
         )
+    yield Classification("quantiles", soft(by_quantiles(_leading(first), k), k))
     for table in tables[1:]:
-        yield Classification("k-means of the response", soft(k_means(table, k, rng), k))
         yield Classification("quantiles of the response", soft(by_quantiles(_leading(table), k), k))
-    makers: tuple[Callable[[], Classification], ...] = (
-        lambda: _random_cuts("random quantiles", first, k, rng),
-        lambda: _random_cuts(
-            "random local quantiles", _local(first, offsets, int(rng.choice(widths))), k, rng
-        ),
-        lambda: _random_centres("random centres", first, k, rng),
-        lambda: _random_cuts("random quantiles", first, k, rng),
-        lambda: _random_centres(
-            "random local centres", _local(first, offsets, int(rng.choice(widths))), k, rng
-        ),
-        lambda: _random_runs(nobs, offsets, k, rng),
-    )
-    while True:
-        for make in makers:
-            yield make()
+    for make in itertools.cycle([*makers[3:], *makers[:3]]):
+        yield make()
 
 
 def soft(labels: IntArray, k: int, sure: float = SURE) -> FloatArray:
@@ -182,22 +195,10 @@ def k_means(points: FloatArray, k: int, rng: np.random.Generator, tries: int = 1
     Arthur and Vassilvitskii (2007), k-means++: the advantages of careful seeding.
     """
     best, height = np.zeros(points.shape[0], dtype=np.intp), np.inf
-    total = float((points * points).sum())
     for _ in range(tries):
-        centres = _seeds(points, k, rng)
-        labels, near = _closest(points, centres)
-        cost = np.inf
-        for _ in range(ROUNDS):
-            counts = np.bincount(labels, minlength=k)
-            sums = [np.bincount(labels, weights=column, minlength=k) for column in points.T]
-            means = np.array(sums).T / np.maximum(counts, 1)[:, None]
-            centres = np.where(counts[:, None] > 0, means, centres)
-            before, (labels, near) = cost, _closest(points, centres)
-            cost = max(total + float(near.sum()), 0.0)
-            if cost >= before * (1.0 - 1e-4):
-                break
+        labels, cost = lloyd(points, _seeds(points, k, rng), rounds=ROUNDS, gain=ENOUGH)
         if cost < height:
-            best, height = labels, cost
+            best, height = labels.astype(np.intp, copy=False), cost
     totals = np.bincount(best, weights=_leading(points), minlength=k)
     heights = totals / np.maximum(np.bincount(best, minlength=k), 1)
     rank = np.empty(k, dtype=np.intp)

@@ -6,6 +6,7 @@
 #include "markov_lanes.hpp"
 #include "markov_scaled.hpp"
 #include "markov_score.hpp"
+#include "markov_stretches.hpp"
 
 namespace rnnstats {
 namespace markov {
@@ -27,6 +28,16 @@ bool with_lanes(int k, F f) {
     if (k == 3) return f(Dim<3>());
     if (k == 4) return f(Dim<4>());
     return false;
+}
+
+// Calls f with the number of states as a type, where stretches serve it.
+template <class F>
+bool with_stretches(int k, F f) {
+    if (k == 5) return f(Dim<5>());
+    if (k == 6) return f(Dim<6>());
+    if (k == 7) return f(Dim<7>());
+    if (k == 8) return f(Dim<8>());
+    return with_lanes(k, f);
 }
 
 // Rows [first, end) of sequence s: the first by itself, spans by lanes, and what is left over.
@@ -65,13 +76,121 @@ struct Head {
             relative[j] /= sum;
         }
     }
+    // beta: backward vector of the row, up to a factor.
+    void smooth(const Chain &c, int s, std::int64_t first, const double *beta, const Output &out) const {
+        const int k = c.k;
+        double whole = 0.0;
+        for (int j = 0; j < k; ++j) whole += filtered[j] * beta[j];
+        for (int j = 0; j < k; ++j) {
+            const double slope = relative[j] * beta[j] / whole;
+            out.smoothed[first * k + j] = filtered[j] * beta[j] / whole;
+            out.d_start[s * k + j] = slope < HUGE_SLOPE ? slope : HUGE_SLOPE;
+        }
+    }
 };
+
+// Vectors of stretches, a lane each, `WIDE` states at most.
+constexpr int WIDE = 8;
+struct Cuts {
+    alignas(64) double x[WIDE * LANES];
+    double *data() { return x; }
+    // Each lane's vector is that of the lane before it, the first one's is given; or the other way round.
+    void pass_on(int k, const double *given) {
+        for (int j = 0; j < k; ++j) {
+            for (int lane = LANES - 1; lane > 0; --lane) x[j * LANES + lane] = x[j * LANES + lane - 1];
+            x[j * LANES] = given[j];
+        }
+    }
+    void pass_back(int k, const double *given) {
+        for (int j = 0; j < k; ++j) {
+            for (int lane = 0; lane < LANES - 1; ++lane) x[j * LANES + lane] = x[j * LANES + lane + 1];
+            x[j * LANES + LANES - 1] = given[j];
+        }
+    }
+    void take(int k, int lane, double *to) const {
+        for (int j = 0; j < k; ++j) to[j] = x[j * LANES + lane];
+    }
+};
+
+// The functions that end in _stretches serve one sequence of a chain of positive transitions that forgets;
+// false, and no sum changed, where it does not, and where scales came near underflow or a row is impossible.
+
+template <class W>
+bool loglike_stretches(W w, const Chain &c, int s, std::int64_t first, std::int64_t end, Work<W> &work, Sum *llf) {
+    const Stretches parts(c, first, end);
+    if (parts.rows == 0) return false;
+    const Output nothing{};
+    const Head head(c, s, first);
+    Row<W> a_(w);
+    double *a = a_.data();
+    Cuts cuts;
+    Sum sum = *llf;
+    sum.add(head.llf);
+    for (int j = 0; j < w; ++j) a[j] = 0.0;
+    const bool good = with_stretches(c.k, [&](auto K) {
+        constexpr int k = decltype(K)::value;
+        const double *l = c.density(first + 1);
+        if (!forget<k>(true, l, parts.rows, work.square.data(), cuts.data())) return false;
+        cuts.pass_on(k, head.filtered);
+        return stretch_forward<k>(l, parts.rows, c.transition, cuts.data(), nullptr, nullptr, &sum);
+    });
+    if (!good) return false;
+    cuts.take(c.k, LANES - 1, a);
+    if (!forward_rows<W, Rows::none>(w, c, s, false, parts.tail, end, a, work, nothing, &sum)) return false;
+    *llf = sum;
+    return true;
+}
+
+template <class W>
+bool smooth_stretches(W w, const Chain &c, int s, std::int64_t first, std::int64_t end, Work<W> &work,
+                      std::vector<double> &store, std::vector<double> &lanes, const Output &out, Sum *llf) {
+    const Stretches parts(c, first, end);
+    if (parts.rows == 0 || out.joint) return false;
+    const int k = c.k;
+    const double *l = c.density(first + 1);
+    const Head head(c, s, first);
+    Row<W> a_(w), beta_(w), last_(w);
+    double *a = a_.data(), *beta = beta_.data(), *last = last_.data(), *smoothed = out.smoothed + (first + 1) * k;
+    Cuts past, present, future;
+    Sum sum = *llf;
+    sum.add(head.llf);
+    for (int j = 0; j < w; ++j) {
+        a[j] = 0.0;
+        beta[j] = j < k ? 1.0 : 0.0;
+    }
+    if (store.size() < static_cast<std::size_t>(parts.rows)) store.resize(parts.rows);
+    const bool good = with_stretches(k, [&](auto K) {
+        constexpr int n = decltype(K)::value;
+        if (!forget<n>(true, l, parts.rows, work.square.data(), past.data())) return false;
+        if (!forget<n>(false, l, parts.rows, c.transition, future.data())) return false;
+        past.pass_on(n, head.filtered);
+        present = past;
+        return stretch_forward<n>(l, parts.rows, c.transition, present.data(), smoothed, store.data(), &sum);
+    });
+    if (!good) return false;
+    present.take(k, LANES - 1, a);
+    for (int j = 0; j < w; ++j) last[j] = a[j];
+    work.scales.resize((end - parts.tail) / BLOCK + 2);
+    if (!forward_rows<W, Rows::kept>(w, c, s, false, parts.tail, end, a, work, out, &sum)) return false;
+    if (parts.tail < end) backward_rows(w, c, s, false, parts.tail, end, beta, last, work, out);
+    future.pass_back(k, beta);
+    with_stretches(k, [&](auto K) {
+        stretch_backward<decltype(K)::value>(l, parts.rows, c.transition, past.data(), present.data(), store.data(),
+                                             future.data(), lanes.data(), smoothed);
+        return true;
+    });
+    future.take(k, 0, beta);
+    head.smooth(c, s, first, beta, out);
+    *llf = sum;
+    return true;
+}
 
 // The functions that end in _positive serve one sequence of a chain of positive transitions; false, and
 // nothing added, where scales came near underflow or a row is impossible: `run_exact` then decides.
 
 template <class W>
 bool loglike_positive(W w, const Chain &c, int s, std::int64_t first, std::int64_t end, Work<W> &work, Sum *llf) {
+    if (loglike_stretches(w, c, s, first, end, work, llf)) return true;
     const Parts parts(c, first, end);
     const Output nothing{};
     Row<W> a_(w);
@@ -123,6 +242,7 @@ bool forward_positive(W w, const Chain &c, int s, std::int64_t first, std::int64
 template <class W>
 bool smooth_positive(W w, const Chain &c, int s, std::int64_t first, std::int64_t end, Work<W> &work,
                      std::vector<double> &store, std::vector<double> &lanes, const Output &out, Sum *llf) {
+    if (smooth_stretches(w, c, s, first, end, work, store, lanes, out, llf)) return true;
     const Parts parts(c, first, out.joint ? first + 1 : end);
     const int k = c.k, each = (k * k + k) * LANES;
     Row<W> a_(w), beta_(w), last_(w);
@@ -159,13 +279,7 @@ bool smooth_positive(W w, const Chain &c, int s, std::int64_t first, std::int64_
         }
         return true;
     });
-    double whole = 0.0;
-    for (int j = 0; j < k; ++j) whole += head.filtered[j] * beta[j];
-    for (int j = 0; j < k; ++j) {
-        const double slope = head.relative[j] * beta[j] / whole;
-        out.smoothed[first * k + j] = head.filtered[j] * beta[j] / whole;
-        out.d_start[s * k + j] = slope < HUGE_SLOPE ? slope : HUGE_SLOPE;
-    }
+    head.smooth(c, s, first, beta, out);
     *llf = sum;
     return true;
 }
@@ -207,7 +321,7 @@ inline void run_forward(const Chain &c, const Output &out) {
 // Forward and backward pass. Returns the log-likelihood; -inf: nothing but `period` is of use.
 inline double run_smooth(const Chain &c, const Output &out, std::int64_t *period) {
     const int k = c.k;
-    std::vector<double> plain(k * k, 0.0), lanes(k <= 4 ? k * k * LANES : 0, 0.0), store;
+    std::vector<double> plain(k * k, 0.0), lanes(k <= WIDE ? k * k * LANES : 0, 0.0), store;
     const bool positive = c.positive();
     Sum llf;
     Kept kept;
@@ -255,10 +369,47 @@ struct LogMatrix {
     }
 };
 
+// Most likely path of one sequence that forgets, two to eight states. False: it does not, or there is no path.
+template <class W>
+bool viterbi_stretches(W w, const Chain &c, int s, std::int64_t first, std::int64_t end, const LogMatrix<W> &logs,
+                       std::int64_t *path, double *height) {
+    const Stretches parts(c, first, end);
+    if (parts.rows == 0) return false;
+    Row<W> heights_(w);
+    double *heights = heights_.data();
+    const double *l = c.density(first + 1);
+    Cuts cuts;
+    Sum offset;
+    packed_rows(w, c, s, true, first, first + 1, logs.padded.data(), heights, &offset, path);
+    const bool good = with_stretches(c.k, [&](auto K) {
+        constexpr int k = decltype(K)::value;
+        if (!forget_heights<k>(l, parts.rows, logs.square.data(), cuts.data())) return false;
+        cuts.pass_on(k, heights);
+        return stretch_pack<k>(l, parts.rows, logs.square.data(), cuts.data(), &offset, path + first + 1);
+    });
+    if (!good) return false;
+    cuts.take(c.k, LANES - 1, heights);
+    packed_rows(w, c, s, false, parts.tail, end, logs.padded.data(), heights, &offset, path);
+    int state = highest(c.k, heights);
+    const double last = heights[state];
+    if (!(last > NO)) return false;
+    offset.add(last);
+    *height = offset.value();
+    state = unpack(parts.tail, end, state, path);
+    with_stretches(c.k, [&](auto K) {
+        state = stretch_unpack<decltype(K)::value>(parts.rows, state, path + first + 1);
+        return true;
+    });
+    path[first] = state;
+    return true;
+}
+
 // Most likely path of one sequence, at most eight states.
 template <class W>
 double viterbi_few(W w, const Chain &c, int s, std::int64_t first, std::int64_t end, const LogMatrix<W> &logs,
                    std::int64_t *path) {
+    double height;
+    if (viterbi_stretches(w, c, s, first, end, logs, path, &height)) return height;
     Parts parts(c, first, end);
     const int k = c.k;
     Row<W> heights_(w);

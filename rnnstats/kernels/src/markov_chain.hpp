@@ -1,10 +1,11 @@
 // Hidden Markov chains: what the recursions read and write, and when which of them is exact.
 // The equations are in rnnstats/kernels/reference/markov.py, which computes in logarithms throughout.
 //
-// Three recursions give the same numbers.
-//   lanes   2 to 4 states, one positive transition matrix, long sequences (markov_lanes.hpp)
-//   scaled  one chain, row after row, probabilities relative to the row's sum (markov_scaled.hpp)
-//   logs    the same in logarithms (markov_exact.hpp)
+// Four recursions give the same numbers.
+//   stretches  2 to 8 states, one positive transition matrix, long sequences that forget (markov_stretches.hpp)
+//   lanes      2 to 4 states, one positive transition matrix, long sequences (markov_lanes.hpp)
+//   scaled     one chain, row after row, probabilities relative to the row's sum (markov_scaled.hpp)
+//   logs       the same in logarithms (markov_exact.hpp)
 //
 // When scaling is exact. A weight below e^-708 of its row's largest is stored as zero, an error of
 // at most 3e-308 of the row's sum. A state lost like this at row t matters later only through the

@@ -20,28 +20,36 @@ namespace markov {
 constexpr int ROWS = 32;
 constexpr int SPAN = LANES * ROWS;
 
-// A span's rows as (ROWS, K) vectors over segments, and back.
-template <int K>
-RNNSTATS_INLINE void load_span(const double *from, Vec *x) {
-    for (int c = 0; c < ROWS * K; c += LANES) {
-        for (int lane = 0; lane < LANES; ++lane) x[c + lane] = simd::load(from + lane * ROWS * K + c);
+// R rows of each segment as (R, K) vectors over segments, and back; `stride` numbers from segment to segment.
+template <int K, int R>
+RNNSTATS_INLINE void load_lanes(const double *from, std::int64_t stride, Vec *x) {
+    for (int c = 0; c < R * K; c += LANES) {
+        for (int lane = 0; lane < LANES; ++lane) x[c + lane] = simd::load(from + lane * stride + c);
         simd::transpose(x + c);
     }
+}
+template <int K, int R>
+RNNSTATS_INLINE void store_lanes(Vec *x, std::int64_t stride, double *to) {
+    for (int c = 0; c < R * K; c += LANES) {
+        simd::transpose(x + c);
+        for (int lane = 0; lane < LANES; ++lane) simd::store(to + lane * stride + c, x[c + lane]);
+    }
+}
+template <int K>
+RNNSTATS_INLINE void load_span(const double *from, Vec *x) {
+    load_lanes<K, ROWS>(from, ROWS * K, x);
 }
 template <int K>
 RNNSTATS_INLINE void store_span(Vec *x, double *to) {
-    for (int c = 0; c < ROWS * K; c += LANES) {
-        simd::transpose(x + c);
-        for (int lane = 0; lane < LANES; ++lane) simd::store(to + lane * ROWS * K + c, x[c + lane]);
-    }
+    store_lanes<K, ROWS>(x, ROWS * K, to);
 }
 
-// Densities relative to each row's largest; m: the largest (ROWS vectors). Returns the sum of m.
-template <int K>
-RNNSTATS_INLINE Vec span_densities(const double *l, Vec *b, Vec *m) {
-    load_span<K>(l, b);
+// Densities relative to each row's largest; m: the largest (R vectors). Returns the sum of m.
+template <int K, int R>
+RNNSTATS_INLINE Vec lane_densities(const double *l, std::int64_t stride, Vec *b, Vec *m) {
+    load_lanes<K, R>(l, stride, b);
     Vec sum = simd::splat(0.0);
-    for (int r = 0; r < ROWS; ++r) {
+    for (int r = 0; r < R; ++r) {
         Vec top = b[r * K];
         RNNSTATS_UNROLL
         for (int j = 1; j < K; ++j) top = simd::maximum(top, b[r * K + j]);
@@ -51,6 +59,10 @@ RNNSTATS_INLINE Vec span_densities(const double *l, Vec *b, Vec *m) {
         for (int j = 0; j < K; ++j) b[r * K + j] = simd::exp_negative(b[r * K + j] - top);
     }
     return sum;
+}
+template <int K>
+RNNSTATS_INLINE Vec span_densities(const double *l, Vec *b, Vec *m) {
+    return lane_densities<K, ROWS>(l, ROWS * K, b, m);
 }
 
 // to_j = sum_i from_i P_ij, of all lanes.

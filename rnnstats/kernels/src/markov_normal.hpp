@@ -8,21 +8,12 @@
 // The algorithm is written out in rnnstats/kernels/reference/markov_normal.py.
 #pragma once
 
-#include <algorithm>
-
-#include "markov.hpp"
-#include "markov_solve.hpp"
+#include "markov_climb.hpp"
 
 namespace rnnstats {
 namespace markov {
 
-constexpr int PIECE = 128;       // rows of a sweep at a time
-constexpr double SHARES[] = {1.0, 0.3, 0.1, 0.03, 0.01, 0.0};
-constexpr double LEAST = 1e-12;  // a probability that was positive stays so
-constexpr double ROUNDING = 1e-11;
-constexpr double FIRST_LEAP = 4.0; // longest leap, in steps; longer after one that gained
-
-enum Start { fixed = 0, free_start = 1, stationary = 2 };
+constexpr int PIECE = 128; // rows of a sweep at a time
 
 // Response y (n) and design x (m, n), one regressor a row; zero where not seen. seen: null for all.
 struct NormalData {
@@ -114,51 +105,32 @@ RNNSTATS_VECTOR_CLONES void normal_sums(K k, const NormalData &d, const double *
     }
 }
 
-// Calls f with the number of regimes, as a type where it is small.
-template <class F>
-void with_regimes(int k, F f) {
-    if (k == 2) f(Dim<2>());
-    else if (k == 3) f(Dim<3>());
-    else if (k == 4) f(Dim<4>());
-    else f(Dim<0>(k));
-}
-
-// Parameters, and what is expected of the complete data there.
-struct NormalPoint {
-    double llf = NO;
-    std::vector<double> u, coef, variance, transition, law, sums, d_transition, d_start, states;
-    explicit NormalPoint(const NormalData &d)
-        : u(d.r, 0.0), coef(d.k * d.m), variance(d.k), transition(d.k * d.k), law(d.sequences * d.k),
-          sums(d.k * d.width()), d_transition(d.k * d.k), d_start(d.sequences * d.k), states(d.n * d.k) {}
-};
-
-class NormalClimb {
+class NormalEmission {
   public:
-    explicit NormalClimb(const NormalData &data) : d(data), density(data.n * data.k) {}
+    const int k, sequences, start;
+    const double floor;
+    explicit NormalEmission(const NormalData &data)
+        : k(data.k), sequences(data.sequences), start(data.start), floor(data.floor), d(data), density(data.n * data.k) {}
 
-    // Coefficients from u; a stationary start from the transitions. False: no start.
-    bool settle(NormalPoint *p) const {
+    Point point() const { return Point(d.k, d.sequences, d.r, d.k * d.m, d.k * d.width(), d.n * d.k); }
+
+    void settle(Point *p) const {
         for (int j = 0; j < d.k; ++j)
             for (int a = 0; a < d.m; ++a) {
                 double sum = d.origin[j * d.m + a];
                 for (int c = 0; c < d.r; ++c) sum += d.basis[(j * d.m + a) * d.r + c] * p->u[c];
                 p->coef[j * d.m + a] = sum;
             }
-        if (d.start != stationary) return true;
-        if (!stationary_law(d.k, p->transition.data(), p->law.data())) return false;
-        for (int s = 1; s < d.sequences; ++s)
-            for (int j = 0; j < d.k; ++j) p->law[s * d.k + j] = p->law[j];
-        return true;
     }
 
-    // One sweep; the log-likelihood is -inf where there is none.
-    void expect(NormalPoint *p) {
-        p->llf = NO;
-        if (!settle(p)) return;
-        for (int j = 0; j < d.k; ++j)
-            if (!(p->variance[j] > 0.0 && std::isfinite(p->variance[j]))) return;
-        for (double c : p->coef)
-            if (!std::isfinite(c)) return;
+    // Sums over a classification.
+    void classify(Point *p, const double *weights) const {
+        settle(p);
+        with_regimes(d.k, [&](auto k) { normal_sums(k, d, p->coef.data(), weights, p->sums.data()); });
+    }
+
+    void sweep(Point *p) {
+        settle(p);
         with_regimes(d.k, [&](auto k) { normal_densities(k, d, p->coef.data(), p->variance.data(), density.data()); });
         Chain chain{d.k, 1, d.sequences, false, density.data(), p->transition.data(), p->law.data(), d.offsets};
         Output out{};
@@ -174,7 +146,7 @@ class NormalClimb {
     }
 
     // Coefficients and variances from sums; `prior` rows of variance `pooled` join each regime.
-    void emission(const NormalPoint &from, NormalPoint *to, double prior, double pooled) const {
+    void emission(const Point &from, Point *to, double prior, double pooled) const {
         const int m = d.m, r = d.r, width = d.width();
         std::vector<double> normal(r * r, 0.0), right(r, 0.0), full(m * m), half(m * r), move(m);
         for (int j = 0; j < d.k; ++j) {
@@ -220,139 +192,6 @@ class NormalClimb {
         }
     }
 
-    // Where the transitions want to go.
-    void transitions(const NormalPoint &p, double *target) const {
-        const int k = d.k;
-        std::vector<double> effect(k, 0.0);
-        bool pulled = d.start == stationary;
-        if (pulled) {
-            for (int s = 0; s < d.sequences; ++s)
-                for (int j = 0; j < k; ++j) effect[j] += p.d_start[s * k + j];
-            pulled = stationary_effect(k, p.transition.data(), effect.data());
-        }
-        double least = 0.0;
-        if (pulled) least = *std::min_element(effect.begin(), effect.end());
-        for (int i = 0; i < k; ++i) {
-            double total = 0.0;
-            for (int j = 0; j < k; ++j) {
-                double slope = p.d_transition[i * k + j];
-                if (pulled) slope += p.law[i] * (effect[j] - least);
-                target[i * k + j] = p.transition[i * k + j] * slope;
-                total += target[i * k + j];
-            }
-            for (int j = 0; j < k && !(total > 0.0 && std::isfinite(total)); ++j)
-                target[i * k + j] = p.transition[i * k + j];
-        }
-        inside(k, k, p.transition.data(), target);
-    }
-
-    // One step from `here` into `there`; false: no step gains. Returns passes in `used`.
-    bool step(const NormalPoint &here, NormalPoint *there, int *used) {
-        const int k = d.k;
-        std::vector<double> target(k * k);
-        emission(here, there, 0.0, 0.0);
-        transitions(here, target.data());
-        if (d.start == free_start) {
-            std::vector<double> first(k, 0.0);
-            for (int s = 0; s < d.sequences; ++s)
-                for (int j = 0; j < k; ++j) first[j] += here.law[s * k + j] * here.d_start[s * k + j];
-            for (int s = 0; s < d.sequences; ++s)
-                std::copy(first.begin(), first.end(), there->law.begin() + s * k);
-            inside(d.sequences, k, here.law.data(), there->law.data());
-        } else {
-            there->law = here.law;
-        }
-        const double floor = here.llf - ROUNDING * (1.0 + std::fabs(here.llf));
-        for (double share : SHARES) {
-            for (int i = 0; i < k * k; ++i)
-                there->transition[i] = here.transition[i] + share * (target[i] - here.transition[i]);
-            expect(there);
-            ++*used;
-            if (there->llf >= floor) return true;
-            if (d.start != stationary) break;
-        }
-        return false;
-    }
-
-    // Leap along the path of two steps (Varadhan and Roland 2008, third scheme): coefficients,
-    // log variances and logs of probabilities. False: none.
-    bool leap(const NormalPoint &first, const NormalPoint &second, const NormalPoint &third, double longest,
-              NormalPoint *to) {
-        double change = 0.0, bend = 0.0;
-        const auto sizes = [&](const std::vector<double> &a, const std::vector<double> &b,
-                               const std::vector<double> &c, bool logs) {
-            for (std::size_t i = 0; i < a.size(); ++i) {
-                double x = a[i], y = b[i], z = c[i];
-                if (logs) {
-                    if (!(x > 0.0 && y > 0.0 && z > 0.0)) continue;
-                    x = std::log(x), y = std::log(y), z = std::log(z);
-                }
-                change += (y - x) * (y - x);
-                bend += (z - 2.0 * y + x) * (z - 2.0 * y + x);
-            }
-        };
-        each(first, second, third, sizes);
-        if (!(bend > 0.0 && std::isfinite(bend) && change > bend)) return false;
-        const double length = std::min(std::sqrt(change / bend), longest);
-        const auto moved = [length](double x, double y, double z, bool logs) {
-            if (logs) {
-                if (!(x > 0.0 && y > 0.0 && z > 0.0)) return z;
-                x = std::log(x), y = std::log(y), z = std::log(z);
-            }
-            const double at = x + 2.0 * length * (y - x) + length * length * (z - 2.0 * y + x);
-            return logs ? std::exp(std::min(std::max(at, -600.0), 600.0)) : at;
-        };
-        for (int c = 0; c < d.r; ++c) to->u[c] = moved(first.u[c], second.u[c], third.u[c], false);
-        for (int j = 0; j < d.k; ++j)
-            to->variance[j] = std::max(moved(first.variance[j], second.variance[j], third.variance[j], true), d.floor);
-        for (int i = 0; i < d.k * d.k; ++i)
-            to->transition[i] = moved(first.transition[i], second.transition[i], third.transition[i], true);
-        inside(d.k, d.k, third.transition.data(), to->transition.data());
-        to->law = third.law;
-        if (d.start == free_start) {
-            for (int i = 0; i < d.sequences * d.k; ++i)
-                to->law[i] = moved(first.law[i], second.law[i], third.law[i], true);
-            inside(d.sequences, d.k, third.law.data(), to->law.data());
-        }
-        expect(to);
-        return true;
-    }
-
-    // Climb from `here`, where `expect` was called; passes of the smoother, and whether it settled.
-    int climb(NormalPoint *here, int limit, double tol, bool accelerate, bool *settled) {
-        NormalPoint there(d), further(d), leaped(d);
-        int spent = 0;
-        double longest = FIRST_LEAP;
-        *settled = false;
-        while (spent < limit && !*settled) {
-            const double before = here->llf;
-            if (!step(*here, &there, &spent)) {
-                *settled = true;
-                break;
-            }
-            double gain = there.llf - before;
-            if (accelerate && gain > tol && spent + 2 <= limit) {
-                if (step(there, &further, &spent)) {
-                    gain = further.llf - there.llf;
-                    if (gain > tol && leap(*here, there, further, longest, &leaped)) {
-                        ++spent;
-                        longest = leaped.llf >= further.llf ? 4.0 * longest : FIRST_LEAP;
-                        if (leaped.llf >= further.llf) {
-                            std::swap(further, leaped);
-                            gain = further.llf - there.llf;
-                        }
-                    }
-                    std::swap(there, further);
-                } else {
-                    gain = 0.0;
-                }
-            }
-            *settled = gain <= tol;
-            std::swap(*here, there);
-        }
-        return spent;
-    }
-
   private:
     NormalData d;
     std::vector<double> density;
@@ -361,71 +200,26 @@ class NormalClimb {
         for (int a = 0; a < d.m; ++a)
             for (int b = a; b < d.m; ++b) full[a * d.m + b] = full[b * d.m + a] = *s++;
     }
-
-    // Rows that sum to one; what was positive before does not go below LEAST, so that the
-    // fast recursions serve the chain.
-    static void inside(int rows, int k, const double *before, double *x) {
-        for (int i = 0; i < rows; ++i, before += k, x += k) {
-            for (int turn = 0; turn < 2; ++turn) {
-                double sum = 0.0;
-                for (int j = 0; j < k; ++j) sum += x[j];
-                for (int j = 0; j < k; ++j) x[j] /= sum;
-                for (int j = 0; j < k && turn == 0; ++j)
-                    if (before[j] > 0.0 && x[j] < LEAST) x[j] = LEAST;
-            }
-        }
-    }
-
-    template <class F>
-    void each(const NormalPoint &a, const NormalPoint &b, const NormalPoint &c, F f) const {
-        f(a.u, b.u, c.u, false);
-        f(a.variance, b.variance, c.variance, true);
-        f(a.transition, b.transition, c.transition, true);
-        if (d.start == free_start) f(a.law, b.law, c.law, true);
-    }
 };
 
-// What goes in and comes out of `normal_climb`, one start.
-struct NormalRun {
-    double *u, *coef, *variance, *transition, *law, *states, *sums, *d_transition, *d_start;
-    const double *weights; // a classification to begin with (n, k); null: parameters are given
-    double pooled;         // variance of one row that joins each regime then
-    double begin, llf;
-    int passes;
-    bool settled;
+struct NormalRun : Run {
+    double *coef, *sums;
 };
 
 inline void normal_climb(const NormalData &d, int limit, double tol, bool accelerate, NormalRun *run) {
-    NormalClimb climb(d);
-    NormalPoint p(d);
-    const auto get = [](std::vector<double> &to, const double *from) { std::copy(from, from + to.size(), to.begin()); };
-    const auto put = [](const std::vector<double> &from, double *to) { std::copy(from.begin(), from.end(), to); };
-    get(p.u, run->u);
-    get(p.variance, run->variance);
-    get(p.transition, run->transition);
-    get(p.law, run->law);
+    NormalEmission emission(d);
+    Point p = emission.point();
+    run->get(&p);
     if (run->weights) {
-        climb.settle(&p);
-        with_regimes(d.k, [&](auto k) { normal_sums(k, d, p.coef.data(), run->weights, p.sums.data()); });
-        NormalPoint begun(p);
-        climb.emission(p, &begun, 1.0, run->pooled);
+        emission.classify(&p, run->weights);
+        Point begun(p);
+        emission.emission(p, &begun, 1.0, run->pooled);
         p = begun;
     }
-    climb.expect(&p);
-    run->begin = p.llf;
-    run->passes = 0;
-    run->settled = false;
-    if (p.llf > NO) run->passes = climb.climb(&p, limit, tol, accelerate, &run->settled);
-    run->llf = p.llf;
-    put(p.u, run->u);
-    put(p.coef, run->coef);
-    put(p.variance, run->variance);
-    put(p.transition, run->transition);
-    put(p.law, run->law);
-    put(p.states, run->states);
-    put(p.sums, run->sums);
-    put(p.d_transition, run->d_transition);
-    put(p.d_start, run->d_start);
+    climb_from(&emission, &p, limit, tol, accelerate, run);
+    std::copy(p.coef.begin(), p.coef.end(), run->coef);
+    std::copy(p.states.begin(), p.states.end(), run->states);
+    std::copy(p.sums.begin(), p.sums.end(), run->sums);
 }
 
 } // namespace markov

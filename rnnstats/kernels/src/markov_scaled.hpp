@@ -127,12 +127,13 @@ void pad(W w, int k, const double *matrix, bool turned, double *out) {
 // Scratch of one call.
 template <class W>
 struct Work {
-    std::vector<double> m, b, m2, b2, P, PT, sums, scales, past, weight;
+    std::vector<double> m, b, m2, b2, P, PT, square, sums, scales, past, weight; // square: transpose as it is
     Work(W w, const Chain &c)
         : m(CHUNK * BLOCK), b(CHUNK * BLOCK * w), m2(CHUNK * BLOCK), b2(CHUNK * BLOCK * w), P(w * w), PT(w * w),
-          sums(w * w), past((BLOCK + 1) * w), weight(BLOCK * w) {
+          square(c.k * c.k), sums(w * w), past((BLOCK + 1) * w), weight(BLOCK * w) {
         pad(w, c.k, c.transition, false, P.data());
         pad(w, c.k, c.transition, true, PT.data());
+        pad(Dim<0>(c.k), c.k, c.transition, true, square.data());
     }
 };
 

@@ -26,6 +26,20 @@ namespace rnnstats {
 namespace simd {
 
 constexpr int LANES = 8;
+
+// Whether eight doubles are one register here. Elsewhere compilers put together such values from pieces, and
+// what needs many of them at once does not pay.
+inline bool one_register() {
+#if defined(__AVX512DQ__) && defined(__AVX512VL__)
+    return true;
+#elif defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__clang__)
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+    return false;
+#endif
+}
+
 #define RNNSTATS_INLINE RNNSTATS_ALWAYS_INLINE inline
 
 #if defined(RNNSTATS_VECTORS)
@@ -108,6 +122,8 @@ RNNSTATS_INLINE Vec operator+(Vec x, double y) { return x + splat(y); }
 RNNSTATS_INLINE Vec operator-(Vec x, double y) { return x - splat(y); }
 RNNSTATS_INLINE Vec operator*(Vec x, double y) { return x * splat(y); }
 RNNSTATS_INLINE Vec operator*(double x, Vec y) { return splat(x) * y; }
+RNNSTATS_INLINE Vec operator+(double x, Vec y) { return splat(x) + y; }
+RNNSTATS_INLINE Vec operator-(double x, Vec y) { return splat(x) - y; }
 RNNSTATS_INLINE Vec operator/(double x, Vec y) { return splat(x) / y; }
 RNNSTATS_INLINE Vec &operator+=(Vec &x, Vec y) { return x = x + y; }
 RNNSTATS_INLINE Vec &operator*=(Vec &x, Vec y) { return x = x * y; }

@@ -20,6 +20,7 @@ from rnnstats.kernels import markov
 from rnnstats.models.regimes.blocks import BoundBlock
 from rnnstats.models.regimes.domain import Domain
 from rnnstats.models.regimes.fit.fused import FusedNormal
+from rnnstats.models.regimes.fit.fused_mean import FusedMean
 from rnnstats.models.regimes.law.composite import Composite, CompositePlan
 from rnnstats.models.regimes.law.starts import StartLaw
 from rnnstats.models.regimes.law.transitions import Transitions
@@ -167,13 +168,17 @@ class MarkovLikelihood:
         self.parts = tuple(slice(a, b) for a, b in itertools.pairwise(edges))
 
     @cached_property
-    def fused(self) -> FusedNormal | None:
+    def fused(self) -> FusedNormal | FusedMean | None:
         """The same in one compiled pass, where there is one."""
-        return FusedNormal(self) if FusedNormal.serves(self) else None
+        if FusedNormal.serves(self):
+            return FusedNormal(self)
+        return FusedMean(self) if FusedMean.serves(self) else None
 
     # --- the parts ----------------------------------------------------------------------------
 
-    def law(self, theta: FloatArray, inputs: FloatArray | None = None) -> Law | None:
+    def law(
+        self, theta: FloatArray, inputs: FloatArray | None = None, *, expanded: bool = True
+    ) -> Law | None:
         """Law of the regimes; None where there is none at `theta`.
 
         Parameters
@@ -181,6 +186,8 @@ class MarkovLikelihood:
         theta : ndarray, shape (K,)
         inputs : ndarray, shape (rows, r), optional
             Instead of the sample's, with more rows: the matrices have them, too.
+        expanded : bool
+            Whether to give the chain of composite states, where there is one.
         """
         q, s = self.q
         given = self.inputs if inputs is None else inputs
@@ -190,7 +197,8 @@ class MarkovLikelihood:
         start = self.starts.value(theta[q : q + s], self.anchors(transition))
         if start is None or not start.min() >= 0.0:
             return None
-        composite = None if self.plan is None else self.plan.expand(transition, start)
+        plan = self.plan if expanded else None
+        composite = None if plan is None else plan.expand(transition, start)
         return Law(transition, start, composite)
 
     def log_density(self, theta: FloatArray) -> FloatArray:
@@ -251,7 +259,7 @@ class MarkovLikelihood:
         """Log-likelihood and its gradient, shape (K,), by Fisher's identity."""
         refused = -math.inf, np.full(len(theta), np.nan)
         if self.fused is not None:
-            if not self.domain(theta) or (own := self.law(theta)) is None:
+            if not self.domain(theta) or (own := self.law(theta, expanded=False)) is None:
                 return refused
             value, gradient = self.fused.value_and_gradient(theta, own)
             return (value, gradient) if np.isfinite(gradient).all() else refused

@@ -19,11 +19,12 @@ from rnnstats.models.regimes.fit.collapse import Degenerate, Guard
 from rnnstats.models.regimes.fit.em import Steps, expectation_maximisation
 from rnnstats.models.regimes.fit.ordering import matched
 from rnnstats.models.regimes.fit.start_values import chain_of
+from rnnstats.models.regimes.likelihood import Law
 
 if TYPE_CHECKING:
     from rnnstats.models.markov import MarkovRNN
 
-__all__ = ["Climber", "Run", "agreement", "arrives", "distinct"]
+__all__ = ["Climber", "Run", "agreement", "arrives", "distinct", "near"]
 
 FloatArray = NDArray[np.float64]
 
@@ -36,6 +37,8 @@ ARRIVING = 0.1
 FACES = 8
 # Steps by expectation-maximisation before the polish of a single start; gain at which they end.
 PREPARED, PREPARED_TOL = 10, 1e-3
+# Passes of a compiled climb between two looks at where it goes.
+LOOK = 12
 # Gain at which expectation-maximisation ends where it is the method; Newton takes the last step.
 EM_TOL = 1e-9
 # Newton step at the end of a climb, in standard errors.
@@ -65,6 +68,8 @@ class Run:
         Regimes that sit on a few rows.
     held : tuple of int
         Free parameters kept where they are: scales at their floor.
+    toward : int or None
+        Number of the run whose end it was seen to approach, and left alone then.
     end : tuple of Face and Climb, or None
         The last climb of a polish and the face it was on.
     """
@@ -82,6 +87,7 @@ class Run:
     converged: bool = False
     sunk: tuple[Degenerate, ...] = ()
     held: tuple[int, ...] = ()
+    toward: int | None = None
     end: tuple[faces.Face, trust_region.Climb] | None = None
 
     @property
@@ -113,23 +119,44 @@ class Climber:
         return Run(number, point.label, point.theta, value, value, none)
 
     def together(
-        self, found: Sequence[Classification], first: int, limit: int, tol: float
+        self, found: Sequence[Classification], before: Sequence[Run], limit: int, tol: float
     ) -> list[Run]:
-        """Runs from classifications, screened in compiled code; see `fused`."""
-        fused, runs = self.steps.fused, []
-        assert fused is not None
-        limit = min(limit, self.maxiter)
-        for i, one in enumerate(found):
-            chain = chain_of(one, self.model.likelihood.offsets)
-            end = fused.climb_classified(one, chain, limit, tol, accelerate=True)
-            own = end.found
-            run = Run(
-                first + i, one.label, end.theta, own.start_llf, own.llf, own.states,
-                own.passes, own.passes + 1, own.settled,
-            )  # fmt: skip
-            sunk = self.sunk(run)
-            runs.append(replace(run, sunk=sunk) if sunk else run)
+        """Runs from classifications, screened in compiled code; see `fused`.
+
+        A run that comes near the end of an earlier one, its regimes the same, goes no further.
+        """
+        ends = [run for run in before if run.settled and not run.sunk]
+        runs: list[Run] = []
+        for number, one in enumerate(found, start=len(before)):
+            run = self._classified(one, number, ends, min(limit, self.maxiter), tol)
+            if run.settled and not run.sunk:
+                ends.append(run)
+            runs.append(run)
         return runs
+
+    def _classified(
+        self, one: Classification, number: int, ends: Sequence[Run], limit: int, tol: float
+    ) -> Run:
+        """A run from a classification, until it settles or comes near one of the ends."""
+        fused = self.steps.fused
+        assert fused is not None
+        chain = chain_of(one, self.model.likelihood.offsets)
+        now = fused.climb_classified(one, chain, min(limit, LOOK), tol, accelerate=True)
+        begun, passes, toward = now.found.start_llf, now.found.passes, None
+        while not now.found.settled and math.isfinite(now.found.llf):
+            llf, states = now.found.llf, now.found.states
+            toward = next((end.start for end in ends if near(llf, states, end)), None)
+            if toward is not None or passes >= limit:
+                break
+            law = Law(now.found.transition, now.found.law, None)
+            now = fused.climb(now.theta, law, min(LOOK, limit - passes), tol, accelerate=True)
+            passes += now.found.passes
+        run = Run(
+            number, one.label, now.theta, begun, now.found.llf, now.found.states,
+            passes, passes + 1, now.found.settled, toward=toward,
+        )  # fmt: skip
+        sunk = self.sunk(run)
+        return replace(run, sunk=sunk) if sunk else run
 
     def expect(self, run: Run, limit: int, tol: float, *, accelerate: bool) -> Run:
         """Climb on by expectation-maximisation."""
@@ -150,7 +177,8 @@ class Climber:
             evaluations=run.evaluations + path.iterations + 1,
             settled=path.settled,
         )
-        return replace(moved, sunk=self.sunk(moved))
+        sunk = self.sunk(moved)
+        return moved if sunk == moved.sunk else replace(moved, sunk=sunk)
 
     def sunk(self, run: Run) -> tuple[Degenerate, ...]:
         """Regimes that sit on a few rows."""
@@ -190,7 +218,7 @@ class Climber:
                 break
             face, climb = state
             spent += climb.iterations
-            evaluations += climb.evaluations
+            evaluations += climb.evaluations + sum(face.spent)
             theta, llf = face.theta(climb.psi), climb.llf
             converged = climb.status == "converged"
             moved = faces.released(model, theta, wrong)
@@ -203,7 +231,8 @@ class Climber:
             run, theta=theta, llf=llf, iterations=spent, evaluations=evaluations,
             converged=converged, polished=True, states=self._states(theta, run.states), end=end,
         )  # fmt: skip
-        return replace(done, sunk=self.sunk(done))
+        sunk = self.sunk(done)
+        return done if sunk == done.sunk else replace(done, sunk=sunk)
 
     def renamed(self, run: Run, theta: FloatArray) -> Run:
         """The same end with its regimes numbered otherwise."""
@@ -220,7 +249,8 @@ class Climber:
         """What is climbed on a face."""
         method = "auto" if self.method == "em" else self.method
         information = face.information if method == "scoring" else None
-        return Problem(face, None, information, method, GTOL, confirm=False)
+        curvature = face.curvature if method == "auto" else None
+        return Problem(face, curvature, information, method, GTOL, confirm=False)
 
     def face(self, theta: FloatArray, held: tuple[int, ...]) -> faces.Face:
         """The face that a point lies on."""
@@ -250,7 +280,8 @@ class Climber:
 
     def _states(self, theta: FloatArray, otherwise: FloatArray) -> FloatArray:
         likelihood = self.model.likelihood
-        if likelihood.fused is not None and (law := likelihood.law(theta)) is not None:
+        law = None if likelihood.fused is None else likelihood.law(theta, expanded=False)
+        if likelihood.fused is not None and law is not None:
             found = likelihood.fused.evaluated(theta, law)
             return found.states if math.isfinite(found.llf) else otherwise
         point = self.steps.expectation(theta)
@@ -287,8 +318,24 @@ def arrives(run: Run, end: Run) -> bool:
     -------
     bool
     """
-    below = end.llf - run.llf
-    return 0.0 <= below <= ARRIVING and agreement(run.states, end.states) >= SAME_REGIMES
+    return near(run.llf, run.states, end)
+
+
+def near(llf: float, states: FloatArray, end: Run) -> bool:
+    """Whether a point is below the end of a run, not far, and its regimes are the same.
+
+    Parameters
+    ----------
+    llf : float
+    states : ndarray, shape (n, K)
+        Smoothed probabilities of the regimes.
+    end : Run
+
+    Returns
+    -------
+    bool
+    """
+    return 0.0 <= end.llf - llf <= ARRIVING and agreement(states, end.states) >= SAME_REGIMES
 
 
 def distinct(runs: Sequence[Run], llf: float = SAME_LLF) -> dict[int, int]:
@@ -311,8 +358,11 @@ def distinct(runs: Sequence[Run], llf: float = SAME_LLF) -> dict[int, int]:
     for run in sorted(runs, key=lambda r: (*r.rank, r.start)):
         if not math.isfinite(run.llf):
             continue
-        near = (lead for lead in leaders if abs(lead.llf - run.llf) <= llf)
-        head = next((c for c in near if agreement(run.states, c.states) >= SAME_REGIMES), run)
+        if run.toward is not None and run.toward in heads:
+            heads[run.start] = heads[run.toward]
+            continue
+        level = (lead for lead in leaders if abs(lead.llf - run.llf) <= llf)
+        head = next((c for c in level if agreement(run.states, c.states) >= SAME_REGIMES), run)
         heads[run.start] = head.start
         if head is run:
             leaders.append(run)

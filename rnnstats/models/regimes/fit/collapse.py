@@ -107,7 +107,7 @@ def pooled_scales(rows: Rows, family: str) -> FloatArray:
     known = np.isfinite(design).all(axis=1)
     for j in range(columns):
         keep = known & np.isfinite(rows.y[:, j])
-        y, x = rows.y[keep, j], design[keep]
+        y, x = (rows.y[:, j], design) if keep.all() else (rows.y[keep, j], design[keep])
         if not len(y):
             out[j] = 1.0
             continue
@@ -206,13 +206,13 @@ def degenerate_regimes(
     tuple of Degenerate
     """
     found: list[Degenerate] = []
-    number = smoothed.sum(axis=0)
     for scale, unit, places, count in zip(scales, pooled, columns, own, strict=True):
         if scale is None:
             continue
         shares = scale**2 / unit
         if float(shares.min(initial=math.inf)) > NARROW:
             continue
+        number = smoothed.sum(axis=0)
         for k, j in zip(*np.nonzero(shares <= NARROW), strict=True):
             few = count > 0 and number[k] <= count + 0.5
             if shares[k, j] <= NEAR * SHARE or few:

@@ -22,11 +22,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats.models.regimes.fit.fused import FusedNormal
+from rnnstats.models.regimes.fit.fused_mean import FusedMean
 from rnnstats.models.regimes.law.simplexes import with_constant
 from rnnstats.models.regimes.law.starts import FreeStart, StationaryStart
 from rnnstats.models.regimes.law.transitions import LogitTransitions, ProbabilityTransitions
@@ -153,11 +155,15 @@ def expectation_maximisation(
 
 
 def _fused(
-    fused: FusedNormal, theta: FloatArray, maxiter: int, tol: float, accelerate: bool
+    fused: FusedNormal | FusedMean,
+    theta: FloatArray,
+    maxiter: int,
+    tol: float,
+    accelerate: bool,
 ) -> Path | None:
     """The same in compiled code; None where it has no start."""
     like = fused.likelihood
-    law = like.law(theta) if like.domain(theta) else None
+    law = like.law(theta, expanded=False) if like.domain(theta) else None
     if law is None:
         return None
     end = fused.climb(theta, law, maxiter, tol, accelerate=accelerate)
@@ -167,6 +173,24 @@ def _fused(
         found.d_start,
     )  # fmt: skip
     return Path(point, found.passes, found.settled) if math.isfinite(found.llf) else None
+
+
+@dataclass(frozen=True, eq=False)
+class _Closed:
+    """Which parts of an M-step have a closed form.
+
+    Attributes
+    ----------
+    chain, start : bool
+    blocks : tuple of bool
+    fixed_cells : ndarray of bool, shape (K, K), or None
+        Transitions held at numbers; None where they have no closed form.
+    """
+
+    chain: bool
+    start: bool
+    blocks: tuple[bool, ...]
+    fixed_cells: NDArray[np.bool_] | None
 
 
 class Steps:
@@ -182,29 +206,34 @@ class Steps:
 
     def __init__(self, likelihood: MarkovLikelihood, layout: Layout, transform: Transform) -> None:
         self.likelihood, self.layout, self.transform = likelihood, layout, transform
-        expansion = layout.expansion
-        number: NDArray[np.bool_] = np.all(expansion == 0.0, axis=1)
-        shared = expansion.sum(axis=0) > 1.0
-        tied: NDArray[np.bool_] = np.any(expansion[:, shared] != 0.0, axis=1)
         q, k_start = likelihood.q
         self._chain, self._start = slice(0, q), slice(q, q + k_start)
         self._parts = list(likelihood.parts)
+        alone = likelihood.fused is not None and likelihood.fused.climbs and not layout.restricted
+        self.fused = likelihood.fused if alone else None
+
+    @cached_property
+    def _closed(self) -> _Closed:
+        """What has a closed form."""
+        likelihood, expansion = self.likelihood, self.layout.expansion
+        number: NDArray[np.bool_] = np.all(expansion == 0.0, axis=1)
+        shared = expansion.sum(axis=0) > 1.0
+        tied: NDArray[np.bool_] = np.any(expansion[:, shared] != 0.0, axis=1)
         chain, start = self._chain, self._start
-        closed = isinstance(likelihood.transitions, ProbabilityTransitions)
-        self._chain_closed = closed and not tied[chain].any()
-        self._start_closed = (
+        moves = isinstance(likelihood.transitions, ProbabilityTransitions) and not tied[chain].any()
+        first = (
             isinstance(likelihood.starts, FreeStart)
             and not tied[start].any()
             and not number[start].any()
         )
-        self._blocks_closed = [not (tied[part] | number[part]).any() for part in self._parts]
-        self._fixed_cells = self._cells(number[chain]) if self._chain_closed else None
-        self._all_open = self._fixed_cells is not None and not self._fixed_cells.any()
-        self._columns = self._scored_columns()
-        stationary = isinstance(likelihood.starts, StationaryStart)
-        self.exact = not self._columns.size and not stationary
-        alone = likelihood.fused is not None and likelihood.fused.climbs and not layout.restricted
-        self.fused = likelihood.fused if alone else None
+        blocks = tuple(not (tied[part] | number[part]).any() for part in self._parts)
+        return _Closed(moves, first, blocks, self._cells(number[chain]) if moves else None)
+
+    @cached_property
+    def exact(self) -> bool:
+        """Whether a step cannot lose."""
+        stationary = isinstance(self.likelihood.starts, StationaryStart)
+        return not self._columns.size and not stationary
 
     def expectation(self, theta: FloatArray) -> Point:
         """One pass of the smoother; ``llf`` is -inf where the parameters have no likelihood."""
@@ -251,13 +280,13 @@ class Steps:
         like = self.likelihood
         base = here.theta.copy()
         weights = like.block_weights(here.states)
-        for closed, part, bound in zip(self._blocks_closed, self._parts, like.bound, strict=True):
+        for closed, part, bound in zip(self._closed.blocks, self._parts, like.bound, strict=True):
             if closed:
                 base[part] = bound.m_step(here.theta[part], weights)
-        if self._start_closed:
+        if self._closed.start:
             first = (here.start * here.d_start).mean(axis=0, keepdims=True)
             base[self._start] = like.starts.read(first / first.sum())
-        target = self._new_transition(here) if self._chain_closed else None
+        target = self._new_transition(here) if self._closed.chain else None
         direction = self._scoring(here) if self._columns.size else None
         if target is None and direction is None:
             return lambda share: base
@@ -332,11 +361,12 @@ class Steps:
             assert anchors is not None
             slopes = slopes + anchors - anchors.min(axis=1, keepdims=True)
         counts = here.transition * slopes
-        assert self._fixed_cells is not None
-        if self._all_open and (sums := counts.sum(axis=1, keepdims=True)).min() > 0.0:
+        fixed = self._closed.fixed_cells
+        assert fixed is not None
+        if not fixed.any() and (sums := counts.sum(axis=1, keepdims=True)).min() > 0.0:
             shares: FloatArray = counts / sums
             return shares
-        open_ = ~self._fixed_cells
+        open_ = ~fixed
         total = (counts * open_).sum(axis=1, keepdims=True)
         mass = (here.transition * open_).sum(axis=1, keepdims=True)
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -345,12 +375,13 @@ class Steps:
 
     # --- scoring ------------------------------------------------------------------------------
 
-    def _scored_columns(self) -> IntArray:
+    @cached_property
+    def _columns(self) -> IntArray:
         """Free parameters without a closed form."""
         scored = np.zeros(self.layout.k_params, dtype=bool)
-        scored[self._chain] = not self._chain_closed
-        scored[self._start] = not self._start_closed
-        for closed, part in zip(self._blocks_closed, self._parts, strict=True):
+        scored[self._chain] = not self._closed.chain
+        scored[self._start] = not self._closed.start
+        for closed, part in zip(self._closed.blocks, self._parts, strict=True):
             scored[part] = not closed
         return np.flatnonzero(self.layout.expansion[scored].any(axis=0))
 
@@ -360,16 +391,16 @@ class Steps:
         size = self.layout.k_params
         slope, info = np.zeros(size), np.zeros((size, size))
         own, slopes = self._slopes(here)
-        if not self._chain_closed:
+        if not self._closed.chain:
             part = self._chain
             slope[part] = like.transitions.pull(here.theta[part], like.inputs, slopes)
             info[part, part] = self._chain_information(here)
-        if not self._start_closed and len(own):
+        if not self._closed.start and len(own):
             part = self._start
             slope[part] = own
             info[part, part] = self._start_information(here)
         weights = like.block_weights(here.states)
-        for closed, part, bound in zip(self._blocks_closed, self._parts, like.bound, strict=True):
+        for closed, part, bound in zip(self._closed.blocks, self._parts, like.bound, strict=True):
             if not closed:
                 slope[part] = bound.pull(here.theta[part], weights)
                 info[part, part] = bound.curvature(here.theta[part], weights)

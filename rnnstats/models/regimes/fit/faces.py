@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,6 +41,9 @@ SLACK = 1e-6
 LOSS = 1e-10
 # Step of differences, in standard errors: truncation 1e-7, rounding far below.
 STEP = 1e-3
+# Step of forward differences, relative to a coordinate or one; standard errors from an end within
+# which the transform's own curvature is left out.
+DIFFERENCE, NEAR = 1e-6, 0.3
 # Where a probability goes that does not belong at zero.
 INSIDE = 1e-3
 POSITIVE = frozenset({"mean", "dispersion"})
@@ -57,11 +60,17 @@ class Face:
         Of the free parameters; those on the border have no coordinate.
     allowed : callable
         ``theta -> bool``: whether no regime has shrunk below the floor.
+    latest : list of ndarray
+        The last point and the gradient in the natural parameters there.
+    spent : list of int
+        Gradients that curvatures took, one number a curvature.
     """
 
     model: MarkovRNN
     transform: Transform
     allowed: Callable[[FloatArray], bool]
+    latest: list[FloatArray] = field(default_factory=list)
+    spent: list[int] = field(default_factory=list)
 
     @classmethod
     def at(
@@ -103,7 +112,36 @@ class Face:
             value, gradient = self.model.likelihood.value_and_gradient(theta)
         if value == -math.inf or not self.allowed(theta):
             return -math.inf, psi
+        self.latest[:] = [np.array(psi), gradient]
         return value, self.transform.pull(psi, self.model.layout.pull(gradient))
+
+    def curvature(self, psi: FloatArray) -> FloatArray:
+        """Hessian by forward differences; NaN where a neighbour is not admissible.
+
+        They are taken of the gradient in the natural parameters, along the coordinates. What the
+        transform adds is a multiple of the score, and nothing where that is next to nothing.
+        """
+        if not self.latest or not np.array_equal(self.latest[0], psi):
+            self(psi)
+        gradient = self.latest[1]
+        chain = self.model.layout.expansion @ self.transform.jacobian(psi)
+        theta, lengths = self.theta(psi), DIFFERENCE * np.maximum(np.abs(psi), 1.0)
+        pushed = np.empty(chain.shape)
+        self.spent.append(len(lengths))
+        with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+            for i, length in enumerate(lengths):
+                neighbour = theta + length * chain[:, i]
+                slopes = self.model.likelihood.value_and_gradient(neighbour)[1]
+                pushed[:, i] = (slopes - gradient) / length
+        out = chain.T @ pushed
+        if (chain.T @ gradient) ** 2 @ (1.0 / np.maximum(-np.diagonal(out), 1e-300)) > NEAR**2:
+            free = self.model.layout.pull(gradient)
+            score = self.transform.pull(psi, free)
+            for i, length in enumerate(lengths):
+                moved = psi.copy()
+                moved[i] += length
+                out[i] += (self.transform.pull(moved, free) - score) / length
+        return 0.5 * (out + out.T)
 
     def hessian(self, psi: FloatArray) -> FloatArray:
         """Central differences of the gradient, NaN where a neighbour is not admissible.
@@ -159,6 +197,8 @@ def pinned(
         `theta` itself where there is nothing.
     """
     free = model.layout.reduce(theta)
+    if _far_inside(model, free):
+        return theta
     chosen = [c for c in _candidates(model, free) if (c.block, c.entry) not in wrong]
     floor = llf - LOSS * (1.0 + abs(llf))
     while chosen:
@@ -194,6 +234,8 @@ def released(model: MarkovRNN, theta: FloatArray, wrong: set[tuple[int, int]]) -
         `theta` itself where all multipliers are right.
     """
     free = model.layout.reduce(theta)
+    if _far_inside(model, free):
+        return theta
     slopes: FloatArray | None = None
     moved = free.copy()
     for at, block in enumerate(model.transform.blocks):
@@ -222,7 +264,7 @@ def border_words(model: MarkovRNN, theta: FloatArray) -> tuple[str, ...]:
     free = model.layout.reduce(theta)
     names = model.layout.free_names
     words: list[str] = []
-    for block in model.transform.blocks:
+    for block in () if _far_inside(model, free) else model.transform.blocks:
         for entry in _zeros(model, block, free):
             if entry < len(block.indices):
                 words.append(f"{names[block.indices[entry]]} = 0")
@@ -252,6 +294,20 @@ def _group(model: MarkovRNN, place: int) -> str:
 def _mass(block: Block, free: FloatArray) -> float:
     """What the entries of a simplex that are its own sum to, with the implied one."""
     return block.mass - float(free[list(block.shared)].sum())
+
+
+def _far_inside(model: MarkovRNN, free: FloatArray) -> bool:
+    """Whether nothing that has a border is near it: a first look, which does not take its time."""
+    values = free.tolist()
+    for block in model.transform.blocks:
+        if block.kind == "simplex":
+            own = [values[i] for i in block.indices]
+            mass = block.mass - sum([values[i] for i in block.shared])
+            if own and min(*own, mass - sum(own)) < SMALL * mass:
+                return False
+        elif block.kind == "positive" and min([values[i] for i in block.indices], default=1) < TINY:
+            return False
+    return True
 
 
 def _candidates(model: MarkovRNN, free: FloatArray) -> list[_Candidate]:

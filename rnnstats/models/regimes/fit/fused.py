@@ -8,6 +8,7 @@ nothing is restricted and the transition probabilities are constant, the same st
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,7 +16,6 @@ from numpy.typing import NDArray
 
 from rnnstats.estimation.starts.regimes import Classification
 from rnnstats.kernels.markov_normal import NormalChain, NormalEnd, Start
-from rnnstats.models.regimes.blocks.predictor import summed
 from rnnstats.models.regimes.blocks.scalar import BoundScalar
 from rnnstats.models.regimes.law.starts import FixedStart, FreeStart, StationaryStart
 from rnnstats.models.regimes.law.transitions import ProbabilityTransitions
@@ -23,9 +23,12 @@ from rnnstats.models.regimes.law.transitions import ProbabilityTransitions
 if TYPE_CHECKING:
     from rnnstats.models.regimes.likelihood import Law, MarkovLikelihood
 
-__all__ = ["FusedEnd", "FusedNormal"]
+__all__ = ["FusedEnd", "FusedNormal", "start_of", "told"]
 
 FloatArray = NDArray[np.float64]
+
+# Diagonal of the triangle of a design, as a share of its largest: columns far from collinear.
+COLLINEAR = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +57,8 @@ class FusedNormal:
         bound = likelihood.bound[0]
         assert isinstance(bound, BoundScalar)
         self.likelihood, self.bound, self.block = likelihood, bound, bound.block
+        self.size = self.block.place.shape[1]
+        self._places = np.concatenate([self.block.place.ravel(), self.block.extras.place[0]])
         inner, self._triangle = bound.design.orthogonal
         n, m = len(bound.y), bound.design.m
         x = np.ones((n, m)) if inner.matrix is None else inner.matrix
@@ -106,11 +111,11 @@ class FusedNormal:
         found = self.evaluated(theta, law)
         if found.llf == -np.inf:
             return found.llf, np.full(len(theta), np.nan)
-        out = summed(block.place, self._triangle.T @ (found.cross.T / variance), self.bound.q)
         by_variance = 0.5 * (found.sums[:, -2] / variance - found.sums[:, -1]) / variance
-        out += summed(block.extras.place[0], by_variance, self.bound.q)
+        by_coef = self._triangle.T @ (found.cross.T / variance)
+        own = np.concatenate([by_coef.ravel(), by_variance])
         chain = like.pull_chain(theta, law, found.d_transition, found.d_start)
-        return found.llf, np.concatenate([chain, out])
+        return found.llf, np.concatenate([chain, np.bincount(self._places, own, self.bound.q)])
 
     def climb(
         self, theta: FloatArray, law: Law, limit: int, tol: float, *, accelerate: bool
@@ -135,7 +140,7 @@ class FusedNormal:
         part = theta[self.likelihood.parts[0]]
         found = self._chain.climb(
             self._inner(part), part[self.block.extras.place[0]], law.transition, law.start,
-            self._start, limit=limit, tol=tol, accelerate=accelerate,
+            start_of(self.likelihood), limit=limit, tol=tol, accelerate=accelerate,
         )  # fmt: skip
         return FusedEnd(self._theta(part, found), found)
 
@@ -162,28 +167,29 @@ class FusedNormal:
         -------
         FusedEnd
         """
-        part, spread = self._pooled
-        starts = self.likelihood.starts
-        law = starts.law if isinstance(starts, FixedStart) else chain[1]
-        if isinstance(starts, FreeStart):
-            law = np.repeat(law.mean(axis=0, keepdims=True), len(law), axis=0)
+        part, inner, spread = self._pooled
+        transition, law = told(self.likelihood, chain)
         found = self._chain.climb(
-            self._inner(part), np.full(len(chain[0]), spread), chain[0], law, self._start,
-            weights=given.weights, pooled=spread, limit=limit, tol=tol, accelerate=accelerate,
+            inner, np.full(len(transition), spread), transition, law,
+            start_of(self.likelihood), weights=given.weights, pooled=spread, limit=limit, tol=tol,
+            accelerate=accelerate,
         )  # fmt: skip
         return FusedEnd(self._theta(part, found), found)
 
-    @property
-    def _start(self) -> Start:
-        starts = self.likelihood.starts
-        if isinstance(starts, StationaryStart):
-            return "stationary"
-        return "free" if isinstance(starts, FreeStart) else "fixed"
-
-    @property
-    def _pooled(self) -> tuple[FloatArray, float]:
-        """The regression of all rows, and its squared scale."""
-        return self.bound.pooled, float(self.likelihood.pooled[0][0])
+    @cached_property
+    def _pooled(self) -> tuple[FloatArray, FloatArray, float]:
+        """The regression of all rows: its part, the same for the orthonormal design, its scale."""
+        bound, triangle = self.bound, self._triangle
+        spread, size = float(self.likelihood.pooled[0][0]), np.abs(triangle.diagonal())
+        if not (bound.whole and size.size and size.min() > COLLINEAR * size.max()):
+            part = bound.pooled
+            return part, self._inner(part), spread
+        inner = bound.design.orthogonal[0].adjoint(bound.y[:, None])
+        if bound.design.matrix is None:
+            inner = inner / len(bound.y)
+        part = np.zeros(bound.q)
+        part[self.block.place] = np.linalg.solve(triangle, inner)
+        return part, np.repeat(inner.T, self.size, axis=0), spread
 
     def _inner(self, part: FloatArray) -> FloatArray:
         """Coefficients of the orthonormal design, (K, m)."""
@@ -202,3 +208,43 @@ class FusedNormal:
         moved[self.block.extras.place[0]] = found.variance
         theta[like.parts[0]] = moved
         return theta
+
+
+def start_of(likelihood: MarkovLikelihood) -> Start:
+    """What a step does with the law of the first regime.
+
+    Parameters
+    ----------
+    likelihood : MarkovLikelihood
+
+    Returns
+    -------
+    {"fixed", "free", "stationary"}
+    """
+    if isinstance(likelihood.starts, StationaryStart):
+        return "stationary"
+    return "free" if isinstance(likelihood.starts, FreeStart) else "fixed"
+
+
+def told(
+    likelihood: MarkovLikelihood, chain: tuple[FloatArray, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Law with which a climb from a classification begins.
+
+    Parameters
+    ----------
+    likelihood : MarkovLikelihood
+    chain : tuple of ndarray
+        Transition matrix and start law counted in it.
+
+    Returns
+    -------
+    transition : ndarray, shape (K, K)
+    law : ndarray, shape (sequences, K)
+    """
+    transition, law = chain
+    if isinstance(likelihood.starts, FixedStart):
+        law = likelihood.starts.law
+    elif isinstance(likelihood.starts, FreeStart):
+        law = np.repeat(law.mean(axis=0, keepdims=True), len(law), axis=0)
+    return transition, law

@@ -164,12 +164,14 @@ def _keys(model: MarkovRNN, theta: FloatArray, rule: OrderRule) -> list[FloatArr
     """Keys to sort by, the first one first; each has a number a regime."""
     if not isinstance(rule, str):
         return [_users_key(model, theta, rule)]
-    stay = _persistence(model, theta)
     if rule == "persistence":
-        return [stay]
-    means, variances = _moments(model, theta)
-    chosen = {"mean": means, "variance": variances, "auto": [*means, *variances]}[rule]
-    return [*chosen, stay]
+        return [_persistence(model, theta)]
+    keys: list[FloatArray] = []
+    for moment in ("mean", "variance") if rule == "auto" else (rule,):
+        keys += _moments(model, theta, moment)
+        if _told_apart(keys):  # nothing is left for what comes after
+            return keys
+    return [*keys, _persistence(model, theta)]
 
 
 def _users_key(model: MarkovRNN, theta: FloatArray, rule: Callable[[pd.Series], Any]) -> FloatArray:
@@ -198,23 +200,20 @@ def _persistence(model: MarkovRNN, theta: FloatArray) -> FloatArray:
     return np.array(diagonal if diagonal.ndim == 1 else diagonal.mean(axis=0))
 
 
-def _moments(model: MarkovRNN, theta: FloatArray) -> tuple[list[FloatArray], list[FloatArray]]:
-    """Means and variances of each response given the regime, averaged over rows."""
-    means: list[FloatArray] = []
-    variances: list[FloatArray] = []
+def _moments(model: MarkovRNN, theta: FloatArray, moment: str) -> list[FloatArray]:
+    """Means or variances of each response given the regime, averaged over rows."""
+    found: list[FloatArray] = []
     blocks = zip(model.blocks, model.likelihood.bound, model.likelihood.parts, strict=True)
     for block, bound, part in sorted(blocks, key=lambda item: min(item[0].columns)):
         response = bound.response(_with_moments(block.names, theta[part]))
         if block.levels is not None:
-            chance = _average(response.pmf())
-            means += list(chance.T[:-1])
+            found += list(_average(response.pmf()).T[:-1]) if moment == "mean" else []
             continue
-        mean, cov = response.mean(), response.cov()
-        if block.composite:
-            mean, cov = _by_regime(mean, model.k_regimes), _by_regime(cov, model.k_regimes)
-        means += list(_average(mean).T)
-        variances += list(np.diagonal(_average(cov), axis1=1, axis2=2).T)
-    return means, variances
+        values = response.mean() if moment == "mean" else response.cov()
+        values = _by_regime(values, model.k_regimes) if block.composite else values
+        mean = _average(values)
+        found += list(mean.T if moment == "mean" else np.diagonal(mean, axis1=1, axis2=2).T)
+    return found
 
 
 def _with_moments(names: tuple[str, ...], part: FloatArray) -> FloatArray:
@@ -243,13 +242,18 @@ def _average(values: FloatArray) -> FloatArray:
 
 def _sorted(keys: list[FloatArray]) -> IntArray:
     """Order of the regimes by the first key; nearly equal ones by the next."""
-    k = len(keys[0])
-    ranks = []
-    for key in keys:
-        size = SAME * float(np.abs(key).max(initial=0.0))
-        line = np.argsort(key, kind="stable")
-        steps = np.concatenate([[0], np.cumsum(np.diff(key[line]) > size)])
-        rank = np.empty(k)
-        rank[line] = steps
-        ranks.append(rank)
-    return np.lexsort(ranks[::-1]).astype(np.intp)
+    return np.lexsort([_ranks(key) for key in reversed(keys)]).astype(np.intp)
+
+
+def _ranks(key: FloatArray) -> IntArray:
+    """Ranks by one key, the same for nearly equal ones."""
+    size = SAME * float(np.abs(key).max(initial=0.0))
+    line = np.argsort(key, kind="stable")
+    rank = np.zeros(len(key), dtype=np.intp)
+    rank[line[1:]] = np.cumsum(np.diff(key[line]) > size)
+    return rank
+
+
+def _told_apart(keys: list[FloatArray]) -> bool:
+    """Whether the first key alone settles the order."""
+    return bool(keys) and int(_ranks(keys[0]).max()) == len(keys[0]) - 1

@@ -182,10 +182,11 @@ def with_starts(
         Regimes of the other ends are matched with those of the end point before distances are
         taken.
     """
-    best, metric = ending.run, _Metric.at(ending)
+    best = ending.run
     ends = [best if run.start == best.start else run for run in runs]
     group = _groups(ends, best, heads)
     words = faces.border_words(climber.model, named.theta)
+    far = _distances(climber, ending, ends, heads)
     optima = tuple(
         Optimum(
             start=run.start,
@@ -193,7 +194,7 @@ def with_starts(
             start_llf=run.start_llf,
             llf=run.llf,
             same_as=group[run.start],
-            distance=_distance(climber, ending, metric, run),
+            distance=far[run.start],
             iterations=run.iterations,
             evaluations=run.evaluations,
             converged=run.converged,
@@ -264,6 +265,20 @@ class _Metric:
         scale = unit_scale(ending.hessian, here)
         values, vectors = np.linalg.eigh(-ending.hessian / np.multiply.outer(scale, scale))
         return cls(here, np.abs(values), vectors.T * scale)
+
+
+def _distances(
+    climber: Climber, ending: Ending, ends: Sequence[Run], heads: Mapping[int, int]
+) -> dict[int, float]:
+    """Distance of each start's end; of one that was seen to follow another, that of the other."""
+    best = ending.run.start
+    leading = [run for run in ends if run.polished or heads.get(run.start, best) == run.start]
+    metric = _Metric.at(ending) if any(run.start != best for run in leading) else None
+    far = {run.start: _distance(climber, ending, metric, run) for run in leading}
+    far[best] = 0.0
+    return {
+        run.start: far.get(run.start, far.get(heads.get(run.start, -1), math.nan)) for run in ends
+    }
 
 
 def _distance(climber: Climber, ending: Ending, metric: _Metric | None, run: Run) -> float:

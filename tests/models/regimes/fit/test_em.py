@@ -130,6 +130,7 @@ FUSED = [
     "autoregression",
     "several sequences",
     "missing",
+    "mean form",
 ]
 
 
@@ -146,16 +147,18 @@ def test_compiled_steps_are_those_of_the_general_algorithm(name: str) -> None:
         law = model.likelihood.law(begun.theta)
         assert law is not None
         moved = fused.climb(begun.theta, law, 4, 0.0, accelerate=False)
-        here = steps.expectation(begun.theta)
-        for _ in range(moved.found.passes):
-            here, _ = steps.step(here)
+        here, spent = steps.expectation(begun.theta), 0
+        while spent < moved.found.passes:  # a step that is shortened takes several
+            here, used = steps.step(here)
+            spent += used
         # coefficients shared by regimes of different variance: there, four conditional steps in one
         if name == "common slope":
             assert moved.found.llf > begun.found.llf
             continue
         assert moved.found.llf == pytest.approx(here.llf, rel=1e-9)
         np.testing.assert_allclose(moved.theta, here.theta, rtol=1e-6, atol=1e-8)
-        np.testing.assert_allclose(moved.found.states, here.states, rtol=0, atol=1e-7)
+        regimes = here.states.reshape(len(here.states), 2, -1).sum(axis=2)
+        np.testing.assert_allclose(moved.found.states, regimes, rtol=0, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", FUSED)

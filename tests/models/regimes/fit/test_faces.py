@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from rnnstats import MarkovRNN
+from rnnstats.models.regimes.fit.climbing import Climber
+from rnnstats.models.regimes.fit.faces import NEAR
 
 
 @pytest.mark.parametrize(
@@ -41,3 +43,23 @@ def test_zeros_beside_probabilities_that_rows_share(
     rate = leaves[tied, 0].sum() / leaves[tied, 1].sum()
     # the stationary start adds a fraction of a step
     assert transition[0, 1] == pytest.approx(rate, abs=1.0 / leaves[tied, 1].sum())
+
+
+@pytest.mark.parametrize("k", [2, 3])
+def test_the_curvature_is_that_of_the_log_likelihood(k: int) -> None:
+    """Central differences; forward ones of step 1e-6 are good to 1e-5 of the size."""
+    rng = np.random.default_rng(k)
+    y = 3.0 * np.repeat(rng.integers(k, size=60), 5) + rng.standard_normal(300)
+    model = MarkovRNN(y, k_regimes=k)
+    end = np.asarray(model.fit(n_starts=2).params)
+    climber = Climber(model, "auto", 100)
+    for theta, near in ((end, True), (end * rng.uniform(0.7, 1.2, size=len(end)), False)):
+        face = climber.face(theta, ())
+        psi = face.psi(theta)
+        exact, ours = face.hessian(psi), face.curvature(psi)
+        size = np.sqrt(np.abs(np.diagonal(exact)))
+        np.testing.assert_allclose(
+            ours / np.outer(size, size), exact / np.outer(size, size), atol=1e-4
+        )
+        score = face(psi)[1]
+        assert (float((score / size) @ (score / size)) < NEAR**2) == near
