@@ -1,0 +1,39 @@
+"""Cells given as Python functions: derivatives by complex steps.
+
+f(x + ih) = f(x) + ih f'(x) + O(h^2): the imaginary part over h is the derivative, to machine
+precision for h far below it (Squire and Trapp 1998, SIAM Review 40, 110-112).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rnnstats.kernels.architecture import PythonCell
+from rnnstats.kernels.reference.cells.functions import Array
+from rnnstats.kernels.reference.cells.parts import Local
+
+STEP = 1e-30
+
+
+def step(cell: PythonCell, state: Array, inputs: Array, W: Array, extra: Array) -> Array:
+    """New state, of one row or of many."""
+    if state.ndim == 1:
+        return np.asarray(cell.step(state, inputs, W, extra))
+    rows = range(len(state))
+    if W.ndim == 2:
+        return np.array([cell.step(state[r], inputs[r], W, extra) for r in rows])
+    return np.array([cell.step(state[r], inputs[r], W[r], extra[r]) for r in rows])
+
+
+def local(cell: PythonCell, state: Array, inputs: Array, W: Array, extra: Array) -> Local:
+    """New state and its derivatives, one row."""
+    s, k = len(state), len(inputs)
+    at = np.concatenate([state, inputs, W.ravel(), extra])
+    out = np.empty((s, len(at)))
+    for j in range(len(at)):
+        moved = at.astype(complex)
+        moved[j] += 1j * STEP
+        parts = np.split(moved, [s, s + k, s + k + W.size])
+        out[:, j] = cell.step(parts[0], parts[1], parts[2].reshape(W.shape), parts[3]).imag / STEP
+    new = np.real(step(cell, state, inputs, W, extra))
+    return Local(new, out[:, :s], out[:, s : s + k], out[:, s + k :])
