@@ -46,8 +46,6 @@ class Layout:
         The restrictions as given (a copy).
     free_names : tuple of str, length k_free
     k_params, k_free : int
-    expansion : ndarray, shape (K, k_free)
-        0/1 matrix with ``theta = base + expansion @ free``.
     base : ndarray, shape (K,)
         The fixed values, zero elsewhere.
 
@@ -59,12 +57,12 @@ class Layout:
     """
 
     __slots__ = (
+        "_expansion",
         "_free_positions",
         "_free_which",
         "_roots",
         "base",
         "caller",
-        "expansion",
         "fixed",
         "free_names",
         "groups",
@@ -80,7 +78,7 @@ class Layout:
     k_params: int
     k_free: int
     base: FloatArray
-    expansion: FloatArray
+    _expansion: FloatArray | None
 
     def __init__(
         self,
@@ -115,10 +113,18 @@ class Layout:
         self._free_positions: IntArray = np.array([i for i, _ in tied], dtype=np.intp)
         self._free_which: IntArray = np.array([j for _, j in tied], dtype=np.intp)
         self.base = np.array([0.0 if isinstance(t, int) else t for t in targets])
-        self.expansion = np.zeros((self.k_params, self.k_free))
-        self.expansion[self._free_positions, self._free_which] = 1.0
         self.base.flags.writeable = False
-        self.expansion.flags.writeable = False
+        self._expansion = None
+
+    @property
+    def expansion(self) -> FloatArray:
+        """0/1 matrix (K, k_free) with ``theta = base + expansion @ free``; made when asked for."""
+        if self._expansion is None:
+            made = np.zeros((self.k_params, self.k_free))
+            made[self._free_positions, self._free_which] = 1.0
+            made.flags.writeable = False
+            self._expansion = made
+        return self._expansion
 
     @property
     def restricted(self) -> bool:

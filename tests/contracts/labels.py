@@ -5,34 +5,49 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from rnnstats.results.forecasting.prediction import Prediction
-
 STEPS = 3
 
 
-def future(res, steps=STEPS):
+def later_inputs(res, steps=STEPS):
     """Inputs of later rows, where the model needs them."""
-    return None if res.model.exog is None else np.ones((steps, res.model.exog.k_exog))
+    given = {name: getattr(res.model, name, None) for name in ("exog", "exog_transition")}
+    return {
+        name: np.ones((steps, table.k_exog)) for name, table in given.items() if table is not None
+    }
+
+
+def levels_of(res):
+    """Categories of categorical outputs, by name."""
+    return getattr(res.model, "levels", None) or {}
+
+
+def columns(res):
+    """One column an output, and one a category of a categorical output."""
+    levels, names = levels_of(res), []
+    for name in res.model.endog.names:
+        names += [f"{name}={level}" for level in levels[name]] if name in levels else [name]
+    return names
 
 
 def by_output(res, value, index):
-    names = list(res.model.endog.names)
-    if res.model.endog.is_series:
+    """A Series for one output, a frame for several or for categories."""
+    if res.model.endog.is_series and not levels_of(res):
         assert isinstance(value, pd.Series)
         assert value.ndim == 1
     else:
         assert isinstance(value, pd.DataFrame)
-        assert list(value.columns) == names
+        assert list(value.columns) == columns(res)
     pd.testing.assert_index_equal(value.index, index)
     return value
 
 
 def in_sample(res, value):
-    return by_output(res, value, res.model.endog.index)
+    by_output(res, value, res.model.endog.index)
 
 
 def ahead(res, value, steps=STEPS):
-    return by_output(res, value, res.model.endog.future_index(steps)).notna()
+    by_output(res, value, res.model.endog.future_index(steps))
+    assert value.notna().to_numpy().all()
 
 
 def by_param(res, value):
@@ -88,22 +103,6 @@ def figure(res, value):
     plt.close(value)
 
 
-def prediction(res, value):
-    assert isinstance(value, Prediction)
-    names = list(res.model.endog.names)
-    ends = [f"{end} {name}" for end in ("lower", "upper") for name in names]
-    assert list(value.conf_int().columns) == ends
-    assert len(value.se_mean) == len(value.row_labels) == len(value.predicted_mean)
-    for name in names:
-        frame = value.summary_frame(name)
-        assert frame.columns.name == name
-        assert list(frame.columns) == ["mean", "mean_se", "mean_ci_lower", "mean_ci_upper"]
-
-
-def anything(res, value):
-    assert value is None or value is not None
-
-
 def listed(res, value):
     if value is not None:
         table(res, value)
@@ -112,3 +111,7 @@ def listed(res, value):
 def contrast(res, value):
     assert list(value.columns) == ["estimate", "std err", "z", "P>|z|", "[0.025", "0.975]"]
     assert len(value) == 1
+
+
+def residual_rows(res, value):
+    assert {"statistic", "pvalue"} <= set(value.columns)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pandas as pd
 
 from rnnstats.models.markov import MarkovRNN
 
-__all__ = ["FITS", "fitted"]
+__all__ = ["FITS"]
 
 NOBS = 120
 
@@ -89,9 +88,3 @@ FITS: dict[str, Callable[[], Any]] = {
     "array": lambda: MarkovRNN(_data("gaussian")[0].to_numpy()).fit(),
     "later rows only": _later,
 }
-
-
-@cache
-def fitted(name: str) -> Any:
-    """Fit a model once for all tests."""
-    return FITS[name]()

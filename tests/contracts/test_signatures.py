@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import rnnstats
-from rnnstats import LinearRNN, MarkovRNN
+from rnnstats import GRU, LSTM, BidirectionalRNN, ElmanRNN, LinearRNN, MarkovRNN
 from rnnstats.models.base import LikelihoodModel
 
 EMPTY = inspect.Parameter.empty
@@ -28,7 +28,7 @@ def signature(function: object) -> tuple[dict[str, object], dict[str, object]]:
 
 def test_public_names() -> None:
     assert len(rnnstats.__all__) <= 25
-    assert {"LinearRNN", "datasets"} <= set(rnnstats.__all__)
+    assert {"LinearRNN", "ElmanRNN", "GRU", "LSTM", "datasets"} <= set(rnnstats.__all__)
     assert set(rnnstats.__all__) <= {
         "LinearRNN", "MarkovRNN", "ElmanRNN", "GRU", "LSTM", "BidirectionalRNN",
         "compare", "load", "datasets", "VARMA", "diagnostics", "equivalence",
@@ -69,6 +69,87 @@ def test_markov_rnn() -> None:
             "fixed": None,
         },
     )
+
+
+@pytest.mark.parametrize(
+    ("model", "own"),
+    [(ElmanRNN, {"activation": "tanh"}), (GRU, {"reset": "after"}), (LSTM, {"peephole": False})],
+)
+def test_networks(model: type, own: dict[str, object]) -> None:
+    common = {
+        "k_hidden": 2,
+        "y_lags": 1,
+        "head": "gaussian",
+        "state_noise": False,
+        "filter": "ekf",
+        "n_layers": 1,
+        "skip": False,
+        "initial": "zero",
+        "presample": "condition",
+        "groups": None,
+        "penalty": 0.0,
+        "fixed": None,
+    }
+    assert signature(model) == ({"endog": EMPTY, "exog": None}, {**common, **own})
+
+
+def test_bidirectional_rnn() -> None:
+    assert signature(BidirectionalRNN) == (
+        {"endog": EMPTY, "exog": None},
+        {
+            "cell": "elman",
+            "k_hidden": 2,
+            "y_lags": None,
+            "head": "gaussian",
+            "activation": "tanh",
+            "n_layers": 1,
+            "initial": "zero",
+            "groups": None,
+            "penalty": 0.0,
+            "fixed": None,
+        },
+    )
+
+
+@pytest.mark.parametrize("model", [ElmanRNN, GRU, LSTM, BidirectionalRNN])
+def test_fit_of_networks_adds_a_penalty(model: type) -> None:
+    _, keyword = signature(model.fit)  # type: ignore[attr-defined]
+    assert keyword.pop("penalty") is None
+    expected = signature(LinearRNN.fit)[1]
+    if model is BidirectionalRNN:  # where a pseudo-likelihood is maximised it is "hac"
+        assert keyword.pop("cov_type") is None
+        del expected["cov_type"]
+    assert keyword == expected
+
+
+METHODS_OF_NETWORKS = {
+    **{
+        name: ({"params": EMPTY}, {})
+        for name in (
+            "loglike",
+            "loglikeobs",
+            "score",
+            "score_obs",
+            "hessian",
+            "information",
+            "filter",
+            "smooth",
+            "system",
+        )
+    },
+    "with_fixed": ({"fixed": EMPTY}, {}),
+    "clone": ({"endog": EMPTY, "exog": None}, {"groups": None}),
+    "simulate": (
+        {"params": EMPTY, "nsimulations": EMPTY},
+        {"rng": None, "exog": None, "burnin": 0},
+    ),
+}
+
+
+@pytest.mark.parametrize("method", METHODS_OF_NETWORKS)
+@pytest.mark.parametrize("model", [ElmanRNN, GRU, LSTM, BidirectionalRNN])
+def test_methods_of_networks(model: type, method: str) -> None:
+    assert signature(getattr(model, method)) == METHODS_OF_NETWORKS[method]
 
 
 def test_fit_of_regimes_adds_their_order() -> None:
@@ -129,3 +210,6 @@ def test_models_are_final() -> None:
     assert LikelihoodModel in LinearRNN.__bases__
     assert all(base.__bases__ in ((ABC,), (object,)) for base in LinearRNN.__bases__)
     assert not LinearRNN.__subclasses__()
+    for model in (MarkovRNN, ElmanRNN, GRU, LSTM, BidirectionalRNN):
+        assert LikelihoodModel in model.__bases__
+        assert not model.__subclasses__()

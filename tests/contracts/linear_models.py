@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy.signal import lfilter
 
 from rnnstats.models.linear import LinearRNN
 
-__all__ = ["FITS", "fitted"]
+__all__ = ["FITS"]
 
 
 def _linear(k_endog: int, k_exog: int = 0, *, gaps: Any = (), **options: Any) -> Any:
@@ -82,9 +81,3 @@ FITS: dict[str, Callable[[], Any]] = {
     "later rows only": _extended,
     "array": _array,
 }
-
-
-@cache
-def fitted(name: str) -> Any:
-    """Fit a model once for all tests."""
-    return FITS[name]()
