@@ -127,7 +127,8 @@ def check_int(
         If it is no whole number, or outside the bounds.
     """
     number: int | None = None
-    if isinstance(value, SupportsIndex) and not isinstance(value, (bool, np.bool_, np.ndarray)):
+    indexes = (int, SupportsIndex)  # to ask for a protocol takes long
+    if isinstance(value, indexes) and not isinstance(value, (bool, np.bool_, np.ndarray)):
         number = operator.index(value)
     if number is None:
         raise SpecificationError(

@@ -91,9 +91,9 @@ def read_table(
     values = np.empty(shape)
     for j, column in enumerate(columns):
         values[:, j] = _numbers(column, names[j], index, has_index, what=what, caller=caller)
-    infinite = np.argwhere(np.isinf(values))
-    if infinite.size:
-        row, j = (int(i) for i in infinite[0])
+    infinite = np.isinf(values)
+    if infinite.any():
+        row, j = (int(i) for i in np.argwhere(infinite)[0])
         raise DataError(
             f"{caller}: {what} must be finite; column {names[j]!r} holds {values[row, j]} at "
             f"{_place(index, row, has_index)}. Use NaN for a missing value."
@@ -219,6 +219,9 @@ def _numbers(
         items = list(column) if column.dtype.kind in "mM" else column.tolist()
         column = pd.Series(items, dtype=object)
     dtype = column.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
+        plain: Floats = column.to_numpy(dtype=np.float64)
+        return plain
     if pd.api.types.is_any_real_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
         ready: Floats = column.to_numpy(dtype=np.float64, na_value=np.nan)
         return ready
@@ -340,9 +343,9 @@ def times_of(index: pd.Index) -> pd.Index:
 
 def refuse_missing(table: Table, *, caller: str) -> None:
     """Refuse missing inputs."""
-    missing = np.argwhere(np.isnan(table.values))
-    if missing.size:
-        row, j = (int(i) for i in missing[0])
+    missing = np.isnan(table.values)
+    if missing.any():
+        row, j = (int(i) for i in np.argwhere(missing)[0])
         raise DataError(
             f"{caller}: exog must not have missing values; column {table.names[j]!r} is missing at "
             f"{_place(table.index, row, table.has_index)}. Fill it, or drop that row from endog "

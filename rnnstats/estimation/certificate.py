@@ -26,6 +26,8 @@ class Certificate:
         As in `Convergence`.
     positive, negative, zero : int
         Inertia of the negative Hessian.
+    lowest : float
+        Its lowest eigenvalue, in unit-diagonal scaling.
     """
 
     hessian: FloatArray
@@ -35,6 +37,7 @@ class Certificate:
     positive: int
     negative: int
     zero: int
+    lowest: float
 
     def holds(self, gtol: float) -> bool:
         """Whether this is a maximum to within `gtol` standard errors."""
@@ -112,6 +115,7 @@ def examine(
         positive=int((values > floor).sum()),
         negative=int((values < -floor).sum()),
         zero=zero,
+        lowest=float(values[0]),
     )
 
 

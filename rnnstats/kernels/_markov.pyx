@@ -132,7 +132,14 @@ cdef extern from "markov_normal.hpp" namespace "rnnstats::markov" nogil:
         double *coef
         double *sums
 
+    cdef cppclass NormalSlopes:
+        double *llf
+        double *sums
+        double *d_transition
+        double *d_start
+
     void c_normal_climb "rnnstats::markov::normal_climb"(const NormalData&, int, double, cbool, NormalRun*) except +
+    void c_normal_slopes "rnnstats::markov::normal_slopes"(NormalData, int, const double*, const double*, const double*, const NormalSlopes&) except +
 
 
 # By the buffer itself, which must be of doubles without gaps: a typed view costs ten times as much.
@@ -379,6 +386,22 @@ cdef class Normal:
             c_normal_climb(data, limit, tol, accelerate, &run)
         return (run.begin, run.llf, run.passes, run.settled, u, coef, spread, moves, first, states, sums, d_transition,
                 d_start)
+
+    def slopes(self, coef, variance, transition, law):
+        """One pass at each of several points; arrays given are read, those returned are new."""
+        cdef NormalData data = self.data
+        cdef NormalSlopes to
+        cdef int points = <int> len(coef), k = data.k, m = data.m
+        llf, sums = np.empty(points), np.empty((points, k, m * (m + 1) // 2 + m + 2))
+        d_transition, d_start = np.empty((points, k, k)), np.empty((points, data.sequences, k))
+        to.llf, to.sums, to.d_transition, to.d_start = _at(llf), _at(sums), _at(d_transition), _at(d_start)
+        data.origin = _read(coef) if m else NULL
+        cdef const double* v = _read(variance)
+        cdef const double* p = _read(transition)
+        cdef const double* first = _read(law)
+        with nogil:
+            c_normal_slopes(data, points, v, p, first, to)
+        return llf, sums, d_transition, d_start
 
 
 cdef class Mean:

@@ -19,7 +19,7 @@ if markov.HAVE_COMPILED:
 else:
     _core = None
 
-__all__ = ["STARTS", "NormalChain", "NormalEnd", "Start"]
+__all__ = ["STARTS", "NormalChain", "NormalEnd", "NormalSlopes", "Start"]
 
 FloatArray = NDArray[np.float64]
 Start = Literal["fixed", "free", "stationary"]
@@ -73,6 +73,25 @@ class NormalEnd(NamedTuple):
     def cross(self) -> FloatArray:
         """Sums of ``x e``, (K, m)."""
         return self.sums[:, -2 - self.coef.shape[1] : -2]
+
+
+class NormalSlopes(NamedTuple):
+    """What is expected of the complete data at several points.
+
+    Attributes
+    ----------
+    llf : ndarray, shape (points,)
+        Log-likelihoods; -inf where there is none, what follows is then without meaning.
+    sums : ndarray, shape (points, K, m (m + 1) / 2 + m + 2)
+    d_transition : ndarray, shape (points, K, K)
+    d_start : ndarray, shape (points, sequences, K)
+        As in `NormalEnd`.
+    """
+
+    llf: FloatArray
+    sums: FloatArray
+    d_transition: FloatArray
+    d_start: FloatArray
 
 
 def _built(data: tuple[Any, ...]) -> Any:
@@ -174,4 +193,26 @@ class NormalChain:
         rows = None if weights is None else np.ascontiguousarray(weights, dtype=np.float64)
         return NormalEnd(
             *self._core.climb(*dense, first, STARTS[start], rows, pooled, limit, tol, accelerate)
+        )
+
+    def slopes(
+        self, coef: FloatArray, variance: FloatArray, transition: FloatArray, law: FloatArray
+    ) -> NormalSlopes:
+        """One pass of the smoother at each of several points.
+
+        Parameters
+        ----------
+        coef : ndarray, shape (points, K, m)
+        variance : ndarray, shape (points, K)
+        transition : ndarray, shape (points, K, K)
+        law : ndarray, shape (points, sequences, K)
+            Start probabilities.
+
+        Returns
+        -------
+        NormalSlopes
+        """
+        given = (coef, variance, transition, law)
+        return NormalSlopes(
+            *self._core.slopes(*(np.ascontiguousarray(a, dtype=np.float64) for a in given))
         )

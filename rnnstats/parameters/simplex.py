@@ -46,6 +46,12 @@ class _Stack:
 
     def shares(self, psi: FloatArray) -> FloatArray:
         """Softmax, the reference last: shape (r, m + 1)."""
+        if self.index.shape[1] == 1:
+            own = psi[self.index]
+            top = np.maximum(own, 0.0)
+            pair = np.concatenate([np.exp(own - top), np.exp(-top)], axis=1)
+            pair /= pair[:, :1] + pair[:, 1:]
+            return pair
         logits = np.zeros((len(self.index), self.index.shape[1] + 1))
         logits[:, :-1] = psi[self.index]
         logits -= logits.max(axis=1, keepdims=True)
@@ -104,7 +110,8 @@ class Simplexes:
             free[stack.index] = values[:, :-1]
             if stack.reference is not None:
                 free[stack.reference] = values[:, -1]
-        free[self._zeros] = 0.0
+        if self._zeros.size:
+            free[self._zeros] = 0.0
 
     def read(self, free: FloatArray, psi: FloatArray) -> None:
         """Write the coordinates of ``free`` into ``psi``; ValueError on or over a border."""
@@ -114,7 +121,7 @@ class Simplexes:
                 last = stack.left(free)[:, 0] - values.sum(axis=1)
             else:
                 last = free[stack.reference]
-            if np.any(values <= 0.0) or np.any(last <= 0.0):
+            if (values <= 0.0).any() or (last <= 0.0).any():
                 raise ValueError("probabilities must be above zero and leave some to the last one")
             psi[stack.index] = np.log(values) - np.log(last)[:, None]
 
@@ -125,6 +132,9 @@ class Simplexes:
         """
         for stack in self._stacks:
             shares = stack.shares(psi)
+            if stack.reference is None and not stack.shared.size and shares.shape[1] == 2:
+                gradient[stack.index] *= stack.mass * shares[:, :1] * shares[:, 1:]
+                continue
             slopes = np.zeros(shares.shape)
             slopes[:, :-1] = gradient[stack.index]
             if stack.reference is not None:
@@ -138,6 +148,11 @@ class Simplexes:
         """Write derivatives into ``jac``, shape (k, k), where those of the shared entries are."""
         for stack in self._stacks:
             shares, left = stack.shares(psi), stack.left(free)[:, 0]
+            if stack.reference is None and not stack.shared.size:
+                p = shares[:, :-1]
+                square = p[:, :, None] * (np.eye(p.shape[1]) - p[:, None])
+                jac[stack.index[:, :, None], stack.index[:, None]] = left[:, None, None] * square
+                continue
             for r, index in enumerate(stack.index):
                 p = shares[r]
                 taken = -jac[stack.shared[r]].sum(axis=0)

@@ -142,6 +142,9 @@ class Transform:
     @classmethod
     def for_layout(cls, layout: Layout, blocks: Sequence[Block]) -> Transform:
         """Transform of the free parameters of ``layout`` from blocks placed in ``theta``."""
+        if not layout.restricted:  # every parameter is free, in its own place
+            simplexes = [block for block in blocks if block.kind == "simplex" and block.indices]
+            return cls(layout.k_free, [*simplexes, *(b for b in blocks if b.kind != "simplex")])
         pieces = _simplex_pieces(layout, [block for block in blocks if block.kind == "simplex"])
         for block in blocks:
             places = [layout.free_column(i) for i in block.indices]
@@ -214,7 +217,8 @@ class Transform:
         for i, j in self._osc:
             r, w = _logistic_scalar(psi[i]), math.pi * _logistic_scalar(psi[j])
             free[i], free[j] = r * math.cos(w), r * math.sin(w)
-        free[self._held] = self._held_at
+        if self._held.size:
+            free[self._held] = self._held_at
         self._simplexes.fill(psi, free)
         return free
 
@@ -228,9 +232,10 @@ class Transform:
             not looked at).
         """
         psi = np.array(free, dtype=np.float64)
-        if np.any(free[self._positive] <= 0.0):
+        positive = free[self._positive]
+        if (positive <= 0.0).any():
             raise ValueError("a positive parameter must be above zero")
-        psi[self._positive] = np.log(free[self._positive])
+        psi[self._positive] = np.log(positive)
         if self._intervals.size:
             share = (free[self._intervals] - self._lo) / (self._hi - self._lo)
             if np.any((share <= 0.0) | (share >= 1.0)):

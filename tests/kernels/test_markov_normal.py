@@ -143,3 +143,35 @@ def test_it_survives_pickling() -> None:
     again = pickle.loads(pickle.dumps(chain))
     call = (np.zeros((2, 1)), np.ones(2), P, np.full((1, 2), 0.5), "fixed")
     assert again.climb(*call).llf == chain.climb(*call).llf
+
+
+@needs_core
+def test_several_points_are_as_many_passes() -> None:
+    """The same arithmetic in the same order; the twin's differs by rounding."""
+    rng = np.random.default_rng(8)
+    n, k, m, points = 90, 3, 2, 4
+    y, x = rng.normal(size=n), rng.normal(size=(m, n))
+    offsets = np.array([0, 40, n], dtype=np.int64)
+    data = (y, x, None, apart(k, m), offsets, False, 1e-8)
+    coef, variance = rng.normal(size=(points, k, m)), 1.0 + rng.random((points, k))
+    variance[2, 1] = -1.0  # no likelihood
+    transition = rng.dirichlet(np.full(k, 3.0), size=(points, k))
+    law = rng.dirichlet(np.full(k, 3.0), size=(points, 2))
+    ours = markov._core.Normal(*data).slopes(coef, variance, transition, law)
+    with np.errstate(invalid="ignore"):  # logarithm of the variance below zero
+        theirs = reference.Normal(*data).slopes(coef, variance, transition, law)
+    for i in range(points):
+        end = NormalEnd(
+            *markov._core.Normal(*data).climb(
+                coef[i], variance[i], transition[i], law[i], 0, None, 0.0, 0, 0.0, False
+            )
+        )
+        if i == 2:
+            assert ours[0][i] == end.llf == theirs[0][i] == -np.inf
+            continue
+        assert ours[0][i] == end.llf == pytest.approx(theirs[0][i], rel=1e-12)
+        for one, twin, other in zip(
+            ours[1:], theirs[1:], (end.sums, end.d_transition, end.d_start), strict=True
+        ):
+            np.testing.assert_array_equal(one[i], other)
+            np.testing.assert_allclose(one[i], twin[i], rtol=1e-9, atol=1e-9)

@@ -78,11 +78,16 @@ def features(values: FloatArray, levels: FloatArray | None = None) -> FloatArray
             columns.append(column)
     table = np.array(columns, dtype=np.float64).T
     seen = np.isfinite(table)
-    number = np.maximum(seen.sum(axis=0), 1)
-    table = np.where(seen, table, 0.0)
-    table = np.where(seen, table - table.sum(axis=0) / number, 0.0)
-    spread = np.sqrt((table**2).sum(axis=0) / number)
-    return np.asarray(table / np.where(spread > 0.0, spread, 1.0), dtype=np.float64)
+    if seen.all():
+        number: int | NDArray[np.intp] = max(len(table), 1)
+        table -= table.sum(axis=0) / number
+    else:
+        number = np.maximum(seen.sum(axis=0), 1)
+        table = np.where(seen, table, 0.0)
+        table = np.where(seen, table - table.sum(axis=0) / number, 0.0)
+    spread = np.sqrt(np.einsum("nm,nm->m", table, table) / number)
+    spread[spread == 0.0] = 1.0
+    return np.asarray(table / spread, dtype=np.float64)
 
 
 def classifications(
@@ -171,7 +176,7 @@ def soft(labels: IntArray, k: int, sure: float = SURE) -> FloatArray:
     ndarray, shape (nobs, k)
     """
     rows = np.full((k, k), (1.0 - sure) / max(k - 1, 1))
-    np.fill_diagonal(rows, sure if k > 1 else 1.0)
+    rows.flat[:: k + 1] = sure if k > 1 else 1.0
     return rows.take(labels, axis=0)
 
 
@@ -222,9 +227,9 @@ def by_quantiles(line: FloatArray, k: int, cuts: FloatArray | None = None) -> In
     """
     nobs = line.shape[0]
     shares = np.arange(1, k) / k if cuts is None else cuts
-    rank = np.empty(nobs)
-    rank[np.argsort(line, kind="stable")] = (np.arange(nobs) + 0.5) / nobs
-    return np.searchsorted(shares, rank).astype(np.intp)
+    labels = np.empty(nobs, dtype=np.intp)
+    labels[line.argsort(kind="stable")] = shares.searchsorted((np.arange(nobs) + 0.5) / nobs)
+    return labels
 
 
 def _seeds(points: FloatArray, k: int, rng: np.random.Generator) -> FloatArray:
@@ -294,7 +299,7 @@ def _segments(offsets: NDArray[np.int64], k: int) -> IntArray:
 
 def _persistence(rng: np.random.Generator) -> float:
     """Draw a probability of staying: regimes of 2 to 50 rows are equally likely on a log scale."""
-    return 1.0 - 1.0 / float(np.exp(rng.uniform(np.log(2.0), np.log(50.0))))
+    return 1.0 - 1.0 / math.exp(rng.uniform(math.log(2.0), math.log(50.0)))
 
 
 def _random_runs(

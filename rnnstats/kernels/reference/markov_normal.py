@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats.kernels.reference import markov
-from rnnstats.kernels.reference.markov_climb import Climb, Point, solved
+from rnnstats.kernels.reference.markov_climb import FIXED, Climb, Point, solved
 
 __all__ = ["Normal"]
 
@@ -85,6 +85,21 @@ class Normal(Climb):
             begin, here.llf, spent, settled, here.u, here.coef, here.variance, here.transition,
             here.law, here.states, here.sums, here.d_transition, here.d_start,
         )  # fmt: skip
+
+    def slopes(
+        self, coef: Array, variance: Array, transition: Array, law: Array
+    ) -> tuple[Array, ...]:
+        """Several points, see `rnnstats.kernels.markov_normal.NormalChain.slopes`."""
+        self.start = FIXED
+        found = []
+        for at in zip(coef, variance, transition, law, strict=True):
+            self.origin = at[0]
+            point = self._expect(Point(np.zeros(self.basis.shape[2]), *at[1:]))
+            some = (point.sums, point.d_transition, point.d_start)
+            empty = (self._sums(at[0], np.zeros((len(self.y), len(at[1])))), *at[2:])
+            kept = some if math.isfinite(point.llf) else [np.full_like(x, np.nan) for x in empty]
+            found.append((np.array(point.llf), *kept))
+        return tuple(np.array(column) for column in zip(*found, strict=True))
 
     def _swept(self, point: Point) -> Point:
         coef, law = self.origin + self.basis @ point.u, point.law

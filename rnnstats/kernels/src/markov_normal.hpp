@@ -222,5 +222,31 @@ inline void normal_climb(const NormalData &d, int limit, double tol, bool accele
     std::copy(p.sums.begin(), p.sums.end(), run->sums);
 }
 
+struct NormalSlopes {
+    double *llf, *sums, *d_transition, *d_start; // (points), (points, k, width), (points, k, k), (points, sequences, k)
+};
+
+// One pass at each of several points: coefficients d.origin (points, k, m), variance (points, k), transition
+// (points, k, k), law (points, sequences, k). The log-likelihood is -inf where there is none.
+inline void normal_slopes(NormalData d, int points, const double *variance, const double *transition,
+                          const double *law, const NormalSlopes &to) {
+    d.r = 0; // the coefficients are the origin
+    d.start = fixed;
+    const int k = d.k, starts = d.sequences * k, width = k * d.width();
+    for (int i = 0; i < points; ++i) {
+        NormalEmission emission(d);
+        Point p = emission.point();
+        std::copy_n(variance + i * k, k, p.variance.begin());
+        std::copy_n(transition + i * k * k, k * k, p.transition.begin());
+        std::copy_n(law + i * starts, starts, p.law.begin());
+        Climb<NormalEmission>(&emission).expect(&p);
+        to.llf[i] = p.llf;
+        std::copy(p.sums.begin(), p.sums.end(), to.sums + i * width);
+        std::copy(p.d_transition.begin(), p.d_transition.end(), to.d_transition + i * k * k);
+        std::copy(p.d_start.begin(), p.d_start.end(), to.d_start + i * starts);
+        d.origin += k * d.m;
+    }
+}
+
 } // namespace markov
 } // namespace rnnstats

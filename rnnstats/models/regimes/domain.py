@@ -45,12 +45,13 @@ class Domain:
         self.triangles = triangles
 
     def __call__(self, theta: FloatArray) -> bool:
-        """Check one vector, shape (K,)."""
+        """Check one vector, shape (K,), or all of several, (points, K)."""
         if not ((theta >= self.low) & (theta <= self.high)).all():
             return False
         if not math.isfinite(float(theta.sum())):
             return False
-        return all(_definite(theta[places]) for places in self.triangles)
+        vectors = theta if theta.ndim == 2 else (theta,)
+        return all(_definite(one[places]) for places in self.triangles for one in vectors)
 
     def reason(self, theta: FloatArray) -> str | None:
         """What is wrong; None where nothing is."""

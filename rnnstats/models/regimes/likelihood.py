@@ -163,7 +163,7 @@ class MarkovLikelihood:
         self.offsets.setflags(write=False)
         self.rows.setflags(write=False)
         q, s = len(self.transitions.names), len(self.starts.names)
-        edges = [q + s, *(q + s + np.cumsum(outputs.sizes)).tolist()]
+        edges = list(itertools.accumulate(outputs.sizes, initial=q + s))
         self.q = (q, s)
         self.parts = tuple(slice(a, b) for a, b in itertools.pairwise(edges))
 
@@ -272,6 +272,15 @@ class MarkovLikelihood:
         gradient = np.concatenate([chain, *parts])
         # steeper than numbers go: as good as outside
         return (found.llf, gradient) if np.isfinite(gradient).all() else refused
+
+    def gradients(self, thetas: FloatArray) -> FloatArray:
+        """Gradients at several points, (points, K) to (points, K); NaN where there is none."""
+        found = None
+        if isinstance(self.fused, FusedNormal) and self.domain(thetas):
+            found = self.fused.gradients(thetas)
+        if found is not None:
+            return found
+        return np.array([self.value_and_gradient(theta)[1] for theta in thetas])
 
     def loglikeobs(self, theta: FloatArray) -> FloatArray:
         """Contribution of each row, shape (nobs,); zero in rows conditioned on."""

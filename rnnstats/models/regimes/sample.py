@@ -36,8 +36,12 @@ class Sample:
 
     def rows(self, block: Block) -> Rows:
         """All rows of the sample."""
-        where = np.arange(len(self.y))
-        return self.at(block, where, self._lags() if self.order else None)
+        if self.order:
+            return self.at(block, np.arange(len(self.y)), self._lags())
+        starts = np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        time = np.arange(1, len(self.y) + 1) - starts
+        x = None if self.x is None else self.x[: len(self.y)]
+        return Rows(self.y[:, list(block.columns)], x, time.astype(np.float64))
 
     def at(self, block: Block, where: IntArray, lags: FloatArray | None) -> Rows:
         """Some rows, given their lags.

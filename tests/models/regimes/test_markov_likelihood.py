@@ -289,3 +289,33 @@ def test_hessian_is_the_derivative_of_the_score() -> None:
         np.testing.assert_allclose(hessian[i], slope, rtol=1e-5, atol=1e-4)
     scores = model.score_obs(theta)
     np.testing.assert_allclose(model.information(theta), scores.T @ scores, rtol=1e-13)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"k_regimes": 3, "switching": "trend"},
+        {"groups": np.arange(60) // 20},
+        {"start": "free"},
+        {"emission": "student-t"},
+        {"fixed": {"p[h2->h1]": 0.0}, "start": "uniform"},
+    ],
+)
+def test_gradients_at_several_points_are_those_at_each(options: dict[str, object]) -> None:
+    """The same sums; only the order of some of them differs."""
+    rng = np.random.default_rng(2)
+    model = MarkovRNN(rng.normal(size=60), rng.normal(size=60), **options)
+    point = np.asarray(model.start_params)
+    free = model.layout.reduce(point)
+    points = np.array(
+        [model.layout.expand(free * (1.0 + 0.01 * rng.normal(size=len(free)))) for _ in range(4)]
+    )
+    if not options:
+        points[2, 0] = points[3, 1] = 0.0  # leaves the first regime at once; absorbs
+    one_by_one = [model.likelihood.value_and_gradient(theta)[1] for theta in points]
+    assert np.isfinite(one_by_one).all()
+    np.testing.assert_allclose(model.likelihood.gradients(points), one_by_one, rtol=1e-9, atol=1e-9)
+    points[1, 0] = np.nan
+    found = model.likelihood.gradients(points)
+    np.testing.assert_array_equal(np.isnan(found).any(axis=1), [False, True, False, False])

@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotrs
+from scipy.linalg.lapack import dgeqrf, dorgqr, dpotrf, dpotrs, dtrtri
 
 from rnnstats.models.regimes.blocks.base import BlockRequest, Rows
 
@@ -122,7 +122,7 @@ class Design:
             return self, np.eye(self.m)
         size = np.sqrt(np.einsum("nm,nm->m", self.matrix, self.matrix))
         size = np.where(size > 0.0, size, 1.0)
-        inner, triangle = np.linalg.qr(self.matrix / size)
+        inner, triangle = _factored(self.matrix / size)
         short = self.m - len(triangle)  # fewer rows than columns
         if short:
             inner = np.pad(inner, ((0, 0), (0, short)))
@@ -153,6 +153,29 @@ class LeastSquares:
 
     def __init__(self, design: Design, place: IntArray) -> None:
         self._inner, triangle = design.orthogonal
+        if _separate(place, triangle):
+            self._separated(place, triangle)
+        else:
+            self._shared(place, triangle)
+
+    def _separated(self, place: IntArray, triangle: FloatArray) -> None:
+        """No coefficient is shared: each regime has the coordinates of the design to itself."""
+        m, k_regimes = place.shape
+        order = place.ravel().argsort()
+        self.places = place.ravel()[order]
+        local = np.empty_like(order)
+        local[order] = np.arange(len(order))
+        mine = local.reshape(place.shape).T  # (K, m)
+        regimes = np.arange(k_regimes)[:, None]
+        self._member = np.zeros((k_regimes, len(order)), dtype=np.bool_)
+        self._member[regimes, mine] = True
+        self.basis = np.zeros((k_regimes, m, len(order)))
+        self.basis[regimes, np.arange(m), mine] = 1.0
+        self._back = np.zeros((len(order), len(order)))
+        self._back[mine[:, :, None], mine[:, None]] = dtrtri(triangle)[0]
+
+    def _shared(self, place: IntArray, triangle: FloatArray) -> None:
+        """Some coefficients are shared, or collinear."""
         self.places, local = np.unique(place, return_inverse=True)
         local, k_regimes, q = local.reshape(place.shape), place.shape[1], len(self.places)
         wide = np.zeros((k_regimes, len(place), q))
@@ -240,6 +263,23 @@ class LeastSquares:
         return out
 
 
+def _factored(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Orthonormal columns and triangle, as `numpy.linalg.qr` gives them."""
+    if len(matrix) < matrix.shape[1] or not matrix.size:
+        inner, triangle = np.linalg.qr(matrix)
+        return inner, triangle
+    raw, tau = dgeqrf(matrix)[:2]  # for few columns its own checks take longer than the work
+    return np.ascontiguousarray(dorgqr(raw, tau)[0]), np.triu(raw[: matrix.shape[1]])
+
+
+def _separate(place: IntArray, triangle: FloatArray) -> bool:
+    """Whether all places differ, and no column of a design is collinear with earlier ones."""
+    if not place.size or len(set(place.ravel().tolist())) < place.size:
+        return False
+    left = np.abs(triangle.diagonal())
+    return bool((left > _COLLINEAR * np.sqrt(np.einsum("am,am->m", triangle, triangle))).all())
+
+
 def _independent(columns: FloatArray) -> NDArray[np.bool_]:
     """Which columns, of length one, the earlier ones leave something of."""
     diagonal = np.abs(np.diagonal(np.linalg.qr(columns, mode="r")))
@@ -308,10 +348,11 @@ def residuals(y: FloatArray, matrix: FloatArray) -> FloatArray:
     -------
     ndarray, shape (n,)
     """
-    size = np.sqrt((matrix**2).sum(axis=0))
-    scaled = matrix / np.where(size > 0.0, size, 1.0)
+    size = np.sqrt(np.einsum("nm,nm->m", matrix, matrix))
+    size[size == 0.0] = 1.0
+    scaled = matrix / size
     factor, lost = dpotrf(scaled.T @ scaled, clean=0)
-    if not lost and np.diagonal(factor).min(initial=1.0) > _SURE:
+    if not lost and min(factor.diagonal().tolist(), default=1.0) > _SURE:
         out: FloatArray = y - scaled @ dpotrs(factor, scaled.T @ y)[0]
         out -= scaled @ dpotrs(factor, scaled.T @ out)[0]  # what the first solution rounded
         return out

@@ -112,8 +112,8 @@ def own(*places: IntArray) -> int:
     int
         0 for a single regime, which shares with nobody and differs from nobody.
     """
-    switching = [place[(np.diff(place, axis=-1) != 0).any(axis=-1), 0] for place in places]
-    return len(np.unique(np.concatenate(switching)))
+    rows = (row for place in places for row in place.reshape(-1, place.shape[-1]).tolist())
+    return len({row[0] for row in rows if any(one != row[0] for one in row)})
 
 
 def reordered(part: FloatArray, order: IntArray, *places: IntArray) -> FloatArray:

@@ -141,7 +141,8 @@ class Climber:
         fused = self.steps.fused
         assert fused is not None
         chain = chain_of(one, self.model.likelihood.offsets)
-        now = fused.climb_classified(one, chain, min(limit, LOOK), tol, accelerate=True)
+        first = min(limit, LOOK) if ends else limit  # no end to come near
+        now = fused.climb_classified(one, chain, first, tol, accelerate=True)
         begun, passes, toward = now.found.start_llf, now.found.passes, None
         while not now.found.settled and math.isfinite(now.found.llf):
             llf, states = now.found.llf, now.found.states
@@ -303,8 +304,9 @@ def agreement(one: FloatArray, other: FloatArray) -> float:
     """
     if one.shape != other.shape or not len(one):
         return 0.0
-    order = matched(one, other)
-    return 1.0 - 0.5 * float(np.abs(one[:, order] - other).sum()) / len(one)
+    order = matched(one, other).tolist()
+    moved = one if order == sorted(order) else one[:, order]
+    return 1.0 - 0.5 * float(np.abs(moved - other).sum()) / len(one)
 
 
 def arrives(run: Run, end: Run) -> bool:

@@ -104,15 +104,19 @@ def pooled_scales(rows: Rows, family: str) -> FloatArray:
     if rows.lags is not None:
         given.append(rows.lags.reshape(nobs, -1))
     design = np.hstack(given)
-    known = np.isfinite(design).all(axis=1)
+    every = bool(np.isfinite(design).all() and np.isfinite(rows.y).all())
+    known = np.ones(nobs, dtype=bool) if every else np.isfinite(design).all(axis=1)
     for j in range(columns):
-        keep = known & np.isfinite(rows.y[:, j])
-        y, x = (rows.y[:, j], design) if keep.all() else (rows.y[keep, j], design[keep])
+        y, x = rows.y[:, j], design
+        if not every:
+            keep = known & np.isfinite(y)
+            y, x = y[keep], design[keep]
         if not len(y):
             out[j] = 1.0
             continue
-        centre = float(np.mean(y))
-        size = float(np.mean((y - centre) ** 2))
+        centre = float(y.sum()) / len(y)
+        away = y - centre
+        size = float(away @ away) / len(y)
         rest = residuals(y, x)
         out[j] = min(float(rest @ rest) / len(y), _typical(rest), _typical(y))
         out[j] = max(out[j], 1e-12 * size, 1e-24 * centre**2, 1e-300)
@@ -142,7 +146,7 @@ def _median(x: FloatArray) -> float:
     middle = len(x) // 2
     parted = np.partition(x, middle)
     below = parted[middle] if len(x) % 2 else parted[:middle].max()
-    return 0.5 * float(parted[middle] + below)
+    return 0.5 * (parted.item(middle) + float(below))
 
 
 class Guard:

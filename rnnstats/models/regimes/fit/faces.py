@@ -61,7 +61,8 @@ class Face:
     allowed : callable
         ``theta -> bool``: whether no regime has shrunk below the floor.
     latest : list of ndarray
-        The last point and the gradient in the natural parameters there.
+        The last point, in the coordinates and in the natural parameters, and the gradient in the
+        latter.
     spent : list of int
         Gradients that curvatures took, one number a curvature.
     """
@@ -91,7 +92,9 @@ class Face:
             Free parameters that stay where they are.
         """
         free = model.layout.reduce(theta)
-        transform = model.transform.holding(free)
+        transform = model.transform
+        if not _far_inside(model, free):
+            transform = transform.holding(free)
         if held:
             transform = _holding(transform, free, held)
         return cls(model, transform, allowed)
@@ -112,7 +115,7 @@ class Face:
             value, gradient = self.model.likelihood.value_and_gradient(theta)
         if value == -math.inf or not self.allowed(theta):
             return -math.inf, psi
-        self.latest[:] = [np.array(psi), gradient]
+        self.latest[:] = [np.array(psi), theta, gradient]
         return value, self.transform.pull(psi, self.model.layout.pull(gradient))
 
     def curvature(self, psi: FloatArray) -> FloatArray:
@@ -123,17 +126,13 @@ class Face:
         """
         if not self.latest or not np.array_equal(self.latest[0], psi):
             self(psi)
-        gradient = self.latest[1]
+        _, theta, gradient = self.latest
         chain = self.model.layout.expansion @ self.transform.jacobian(psi)
-        theta, lengths = self.theta(psi), DIFFERENCE * np.maximum(np.abs(psi), 1.0)
-        pushed = np.empty(chain.shape)
+        lengths = DIFFERENCE * np.maximum(np.abs(psi), 1.0)
         self.spent.append(len(lengths))
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-            for i, length in enumerate(lengths):
-                neighbour = theta + length * chain[:, i]
-                slopes = self.model.likelihood.value_and_gradient(neighbour)[1]
-                pushed[:, i] = (slopes - gradient) / length
-        out = chain.T @ pushed
+            slopes = self.model.likelihood.gradients(theta + (lengths * chain).T)
+            out = chain.T @ ((slopes - gradient).T / lengths)
         if (chain.T @ gradient) ** 2 @ (1.0 / np.maximum(-np.diagonal(out), 1e-300)) > NEAR**2:
             free = self.model.layout.pull(gradient)
             score = self.transform.pull(psi, free)
@@ -307,6 +306,10 @@ def _far_inside(model: MarkovRNN, free: FloatArray) -> bool:
                 return False
         elif block.kind == "positive" and min([values[i] for i in block.indices], default=1) < TINY:
             return False
+        elif block.kind == "interval":
+            room = TINY * (block.hi - block.lo)
+            if any(min(values[i] - block.lo, block.hi - values[i]) < room for i in block.indices):
+                return False
     return True
 
 

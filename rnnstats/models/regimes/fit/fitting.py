@@ -218,7 +218,8 @@ def _climb_all(
         one = len(set(found.values())) == 1 and not any(run.sunk for run in runs)
         if first < plan.number and not (one and len(found) == len(runs)):
             _screen(climber, runs, source, plan.number - first, plan, meter)
-        chosen = _further(climber, runs, heads, plan.n_jobs)
+            found = distinct(runs)
+        chosen = _further(climber, runs, heads, found, plan.n_jobs)
     ends: list[Run] = []
     least = POLISHED if climber.model.k_regimes > 2 else POLISHED_OF_TWO
     most = max(least, len(runs) // STARTS_AN_END)
@@ -261,10 +262,16 @@ def _screen(
         meter.add()
 
 
-def _further(climber: Climber, runs: list[Run], heads: dict[int, int], n_jobs: int) -> list[int]:
+def _further(
+    climber: Climber,
+    runs: list[Run],
+    heads: dict[int, int],
+    found: Mapping[int, int],
+    n_jobs: int,
+) -> list[int]:
     """Take the better part of the runs further; those worth a polish, the best first."""
     heads.update({run.start: run.start for run in runs})
-    _join(heads, distinct(runs))
+    _join(heads, found)
     leaders = _leaders(runs, heads)
     number = max(POLISHED, -(-len(runs) // SHARE_ON))
     if climber.model.k_regimes > 2 and math.isfinite(runs[leaders[0]].llf):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg.lapack import dtrtrs
 
 from rnnstats.estimation.starts.regimes import Classification
 from rnnstats.kernels.markov_normal import NormalChain, NormalEnd, Start
@@ -58,7 +59,9 @@ class FusedNormal:
         assert isinstance(bound, BoundScalar)
         self.likelihood, self.bound, self.block = likelihood, bound, bound.block
         self.size = self.block.place.shape[1]
-        self._places = np.concatenate([self.block.place.ravel(), self.block.extras.place[0]])
+        places = np.concatenate([self.block.place.ravel(), self.block.extras.place[0]])
+        self._gather = np.zeros((len(places), bound.q))  # sums by place
+        self._gather[np.arange(len(places)), places] = 1.0
         inner, self._triangle = bound.design.orthogonal
         n, m = len(bound.y), bound.design.m
         x = np.ones((n, m)) if inner.matrix is None else inner.matrix
@@ -113,9 +116,48 @@ class FusedNormal:
             return found.llf, np.full(len(theta), np.nan)
         by_variance = 0.5 * (found.sums[:, -2] / variance - found.sums[:, -1]) / variance
         by_coef = self._triangle.T @ (found.cross.T / variance)
-        own = np.concatenate([by_coef.ravel(), by_variance])
+        own = np.concatenate([by_coef.ravel(), by_variance]) @ self._gather
         chain = like.pull_chain(theta, law, found.d_transition, found.d_start)
-        return found.llf, np.concatenate([chain, np.bincount(self._places, own, self.bound.q)])
+        return found.llf, np.concatenate([chain, own])
+
+    def gradients(self, thetas: FloatArray) -> FloatArray | None:
+        """Gradients at several points of the domain in one call.
+
+        Parameters
+        ----------
+        thetas : ndarray, shape (points, K)
+
+        Returns
+        -------
+        ndarray, shape (points, K), or None
+            NaN where there is no likelihood. None where there is no law at one of the points, or
+            it does not start in its stationary one.
+        """
+        like, block, (q, _) = self.likelihood, self.block, self.likelihood.q
+        if not isinstance(like.starts, StationaryStart):
+            return None
+        assert isinstance(like.transitions, ProbabilityTransitions)
+        transition, nothing = like.transitions.value(thetas[:, :q], None), np.empty(0)
+        law = like.starts.value(nothing, transition) if transition.min() >= 0.0 else None
+        if law is None:
+            return None
+        part = thetas[:, like.parts[0]]
+        variance = part[:, block.extras.place[0]]
+        inner = (self._triangle @ part[:, block.place]).transpose(0, 2, 1)
+        every = law[:, None].repeat(like.starts.sequences, axis=1)
+        found = self._chain.slopes(inner, variance, transition, every)
+        mass, squares = found.sums[:, :, -1], found.sums[:, :, -2]
+        cross = found.sums[:, :, -2 - inner.shape[2] : -2].transpose(0, 2, 1)
+        by_variance = 0.5 * (squares / variance - mass) / variance
+        by_coef = self._triangle.T @ (cross / variance[:, None])
+        own = np.concatenate([by_coef.reshape(len(thetas), -1), by_variance], axis=1)
+        moved = like.starts.pull(nothing, transition, law, found.d_start.sum(axis=1))[1]
+        assert moved is not None
+        chain = like.transitions.rows.pull(found.d_transition + moved)
+        out = np.concatenate([chain, own @ self._gather], axis=1)
+        if not (np.isfinite(found.llf).all() and np.isfinite(out).all()):
+            out[~(np.isfinite(found.llf) & np.isfinite(out).all(axis=1))] = np.nan
+        return out
 
     def climb(
         self, theta: FloatArray, law: Law, limit: int, tol: float, *, accelerate: bool
@@ -188,7 +230,7 @@ class FusedNormal:
         if bound.design.matrix is None:
             inner = inner / len(bound.y)
         part = np.zeros(bound.q)
-        part[self.block.place] = np.linalg.solve(triangle, inner)
+        part[self.block.place] = dtrtrs(triangle, inner)[0]
         return part, np.repeat(inner.T, self.size, axis=0), spread
 
     def _inner(self, part: FloatArray) -> FloatArray:

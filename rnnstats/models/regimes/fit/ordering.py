@@ -218,8 +218,12 @@ def _moments(model: MarkovRNN, theta: FloatArray, moment: str) -> list[FloatArra
 
 def _with_moments(names: tuple[str, ...], part: FloatArray) -> FloatArray:
     """Parameters with degrees of freedom that leave a mean and a variance: location and scale."""
-    df = np.array([name.startswith("df[") for name in names], dtype=bool)
-    return np.where(df, np.maximum(part, LEAST_DF), part)
+    df = [i for i, name in enumerate(names) if name.startswith("df[")]
+    if not df:
+        return part
+    out = part.copy()
+    out[df] = np.maximum(part[df], LEAST_DF)
+    return out
 
 
 def _by_regime(values: FloatArray, k: int) -> FloatArray:
@@ -232,11 +236,12 @@ def _by_regime(values: FloatArray, k: int) -> FloatArray:
 
 def _average(values: FloatArray) -> FloatArray:
     """Mean over the rows that have one, (n, K, ...) to (K, ...)."""
-    flat = values.reshape(len(values), -1)
-    kept = values[np.isfinite(flat).all(axis=1)]
+    kept = values
+    if not np.isfinite(values).all():
+        kept = values[np.isfinite(values.reshape(len(values), -1)).all(axis=1)]
     if not len(kept):
         return np.zeros(values.shape[1:])
-    out: FloatArray = kept.mean(axis=0)
+    out: FloatArray = kept.sum(axis=0) / len(kept)
     return out
 
 
@@ -247,10 +252,12 @@ def _sorted(keys: list[FloatArray]) -> IntArray:
 
 def _ranks(key: FloatArray) -> IntArray:
     """Ranks by one key, the same for nearly equal ones."""
-    size = SAME * float(np.abs(key).max(initial=0.0))
-    line = np.argsort(key, kind="stable")
-    rank = np.zeros(len(key), dtype=np.intp)
-    rank[line[1:]] = np.cumsum(np.diff(key[line]) > size)
+    values = key.tolist()
+    size = SAME * max(map(abs, values), default=0.0)
+    line = sorted(range(len(values)), key=values.__getitem__)
+    rank = np.zeros(len(values), dtype=np.intp)
+    for before, after in itertools.pairwise(line):
+        rank[after] = rank[before] + (values[after] - values[before] > size)
     return rank
 
 

@@ -106,9 +106,7 @@ def _known(climber: Climber, run: Run) -> Ending | None:
     if not close or not len(climb.psi):
         return None
     certificate = examine(climb.psi, climb.score, -climb.curvature)
-    scale = unit_scale(climb.curvature, climb.psi)
-    scaled = climb.curvature / np.multiply.outer(scale, scale)
-    if float(np.linalg.eigvalsh(scaled)[0]) <= WELL_CURVED or not certificate.holds(GTOL):
+    if certificate.lowest <= WELL_CURVED or not certificate.holds(GTOL):
         return None
     return Ending(run, face, certificate.hessian, _record(climber, run, certificate))
 

@@ -195,12 +195,14 @@ def chain_of(found: Classification, offsets: NDArray[np.integer]) -> tuple[Float
     """
     weights, firsts = found.weights, offsets[:-1]
     k = weights.shape[1]
-    cuts = firsts[1:]
-    steps = weights[:-1].T @ weights[1:] - weights[cuts - 1].T @ weights[cuts] + PRIOR / k
+    steps = weights[:-1].T @ weights[1:] + PRIOR / k
+    if len(firsts) > 1:  # none from one sequence to the next
+        cuts = firsts[1:]
+        steps -= weights[cuts - 1].T @ weights[cuts]
     matrix = steps / steps.sum(axis=1, keepdims=True)
     if found.persistence is not None:
-        stay = np.diag(np.full(k, found.persistence))
-        matrix = stay + (1.0 - found.persistence) * matrix
+        matrix *= 1.0 - found.persistence
+        matrix.flat[:: k + 1] += found.persistence
     law: FloatArray = (1.0 - EVEN) * weights[firsts] + EVEN / k
     return matrix, law
 
@@ -291,6 +293,8 @@ def _residuals(values: FloatArray, given: FloatArray) -> FloatArray:
     known = np.isfinite(given).all(axis=1)
     for j in range(values.shape[1]):
         keep = known & np.isfinite(values[:, j])
-        design = np.hstack([np.ones((int(keep.sum()), 1)), given[keep]])
-        out[keep, j] = residuals(values[keep, j], design)
+        some = slice(None) if keep.all() else keep
+        rows = given[some]
+        design = np.hstack([np.ones((len(rows), 1)), rows])
+        out[some, j] = residuals(values[some, j], design)
     return out

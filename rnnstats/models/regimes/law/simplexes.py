@@ -104,35 +104,36 @@ class ProbabilityRows:
 
     def blocks(self, offset: int) -> tuple[Block, ...]:
         """Simplex blocks, the first entry at place ``offset`` of theta."""
+        rows = self.rows.tolist()
         return tuple(
-            Block("simplex", tuple(int(p) + offset for p in np.flatnonzero(self.rows == i)))
+            Block("simplex", tuple(p + offset for p, row in enumerate(rows) if row == i))
             for i in range(len(self.implied))
             if self.k > 1
         )
 
     def value(self, part: FloatArray) -> FloatArray:
-        """All entries, shape (rows, k).
+        """All entries, (..., q) to (..., rows, k).
 
         An implied entry below zero (beyond rounding) stays so, for the likelihood to refuse.
         """
-        if self.k == 2:
+        if self.k == 2 and part.ndim == 1:
             pairs = []
             for implied, given in zip(self.implied, part.tolist(), strict=True):
                 rest = 1.0 - given
                 rest = 0.0 if abs(rest) <= 4.0 * EPS else rest
                 pairs.append((given, rest) if implied else (rest, given))
             return np.array(pairs)
-        out = np.zeros((len(self.implied), self.k))
-        out[self.rows, self.columns] = part
-        last = 1.0 - out.sum(axis=1)
+        out = np.zeros((*part.shape[:-1], len(self.implied), self.k))
+        out[..., self.rows, self.columns] = part
+        last = 1.0 - out.sum(axis=-1)
         last[np.abs(last) <= 4.0 * EPS * (self.k - 1)] = 0.0
-        out[np.arange(len(last)), self.implied] = last
+        out[..., np.arange(len(self.implied)), self.implied] = last
         return out
 
     def pull(self, slopes: FloatArray) -> FloatArray:
-        """Gradient in the explicit entries from the one in all of them, (rows, k) to (q,)."""
-        implied = np.array(self.implied, dtype=np.intp)
-        out: FloatArray = slopes[self.rows, self.columns] - slopes[self.rows, implied[self.rows]]
+        """Gradient in the explicit entries from that in all of them, (..., rows, k) to (..., q)."""
+        rests = np.array(self.implied, dtype=np.intp)[self.rows]
+        out: FloatArray = slopes[..., self.rows, self.columns] - slopes[..., self.rows, rests]
         return out
 
     def tangents(self) -> FloatArray:

@@ -322,6 +322,14 @@ def _right_solve(matrices: FloatArray, laws: FloatArray, slopes: FloatArray) -> 
         steep = gap * laws.item(1 - other) / matrices.item(other + 1)
         effect[other] = min(max(steep, -STEEPEST), STEEPEST)
         return np.array([effect])
+    if laws.shape[1] == 2:
+        every = np.arange(len(laws))
+        less = (laws[:, 0] > laws[:, 1]).astype(np.intp)
+        gaps = slopes[every, less] - slopes[every, 1 - less]
+        rises = gaps * laws[every, 1 - less] / matrices[every, less, 1 - less]
+        out = np.zeros(slopes.shape)
+        out[every, less] = np.minimum(np.maximum(rises, -STEEPEST), STEEPEST)
+        return out
     inner, others = _pinned(matrices, laws)
     centred = slopes - (laws * slopes).sum(axis=1, keepdims=True)
     out = np.zeros(slopes.shape)

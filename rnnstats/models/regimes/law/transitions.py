@@ -116,7 +116,7 @@ class ProbabilityTransitions:
         return self.rows.blocks(offset)
 
     def value(self, part: FloatArray, inputs: FloatArray | None) -> FloatArray:
-        """Return the transition matrix, shape (K, K)."""
+        """Return the transition matrix, shape (K, K); (..., K, K) of parameters (..., q)."""
         return self.rows.value(part)
 
     def pull(self, part: FloatArray, inputs: FloatArray | None, slopes: FloatArray) -> FloatArray:
