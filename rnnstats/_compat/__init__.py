@@ -20,6 +20,7 @@ Rows = Sequence[tuple[str, str]]
 __all__ = [
     "build_summary",
     "build_table",
+    "coefficient_block",
     "contrast_t_test",
     "contrast_wald_test",
     "jarque_bera",
@@ -60,25 +61,49 @@ def build_summary(
     statsmodels.iolib.summary.Summary
         Prints as text; has ``as_text``, ``as_html``, ``as_latex``, ``as_csv``.
     """
-    from statsmodels.iolib.summary import Summary, summary_params
+    from statsmodels.iolib.summary import Summary
 
     summary = Summary()
     owner = SimpleNamespace(model=SimpleNamespace())
     summary.add_table_2cols(
         owner, title=title, gleft=_cells(top_left), gright=_cells(top_right), yname="", xname=[]
     )
-    columns = [coefficients.iloc[:, i].to_numpy(dtype=float) for i in range(4)]
-    interval = coefficients.iloc[:, 4:6].to_numpy(dtype=float)
-    names = [str(name) for name in coefficients.index]
-    summary.tables.append(
-        summary_params((owner, *columns, interval), yname="", xname=names, alpha=alpha, use_t=False)
-    )
+    summary.tables.append(coefficient_block(coefficients, title=None, alpha=alpha))
     if bottom_left:
         left, right = _cells(bottom_left), _cells(bottom_right)
         summary.add_table_2cols(owner, title="", gleft=left, gright=right, yname="", xname=[])
     if notes:
         summary.add_extra_txt(list(notes))
     return summary
+
+
+def coefficient_block(coefficients: pd.DataFrame, *, title: str | None, alpha: float) -> Any:
+    """
+    Lay coefficients out as statsmodels does.
+
+    Parameters
+    ----------
+    coefficients : DataFrame of shape (k_params, 6)
+        As in `build_summary`.
+    title : str or None
+        Heading of the table.
+    alpha : float
+        One minus the coverage of the interval, for the heading.
+
+    Returns
+    -------
+    statsmodels.iolib.table.SimpleTable
+    """
+    from statsmodels.iolib.summary import summary_params
+
+    owner = SimpleNamespace(model=SimpleNamespace())
+    columns = [coefficients.iloc[:, i].to_numpy(dtype=float) for i in range(4)]
+    interval = coefficients.iloc[:, 4:6].to_numpy(dtype=float)
+    names = [str(name) for name in coefficients.index]
+    found = (owner, *columns, interval)
+    table: Any = summary_params(found, yname="", xname=names, alpha=alpha, use_t=False)
+    table.title = title
+    return table
 
 
 def _cells(rows: Rows) -> list[tuple[str, list[str]]]:

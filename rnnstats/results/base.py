@@ -393,6 +393,11 @@ class Results(ABC):
         """Table of the optima found, one row a start; no rows when parameters were given."""
         return tables.starts_table(() if self.convergence is None else self.convergence.optima)
 
+    @property
+    def _identification_words(self) -> str:
+        """What the identification line of the summary says."""
+        return str(self.information_rank)
+
     @cached_property
     def information_rank(self) -> tables.InformationRank:
         """Rank of the expected information in the free parameters, and directions without any."""

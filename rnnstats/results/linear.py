@@ -26,6 +26,7 @@ from rnnstats.results.continuation import (
     continued_model,
 )
 from rnnstats.results.forecasting.forecasts import Forecasts
+from rnnstats.results.forecasting.pictures import ForecastPlots
 from rnnstats.results.forecasting.prediction import (
     diffuse_rows,
     standardize,
@@ -70,6 +71,7 @@ class LinearResults(
     Resampling,
     Responses,
     Revisions,
+    ForecastPlots,
     Identified,
     VarmaMapping,
     NetworkMapping,

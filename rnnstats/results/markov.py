@@ -18,6 +18,7 @@ from rnnstats.estimation.bootstrap import DEFAULT_SEED
 from rnnstats.estimation.covariance import CovType
 from rnnstats.kernels import markov
 from rnnstats.results.base import Results
+from rnnstats.results.forecasting.pictures import ForecastPlots
 from rnnstats.results.inference.hypotheses import Hypotheses
 from rnnstats.results.inference.methods import Inference
 from rnnstats.results.inference.resampling import Resampling, refitter_of
@@ -74,6 +75,7 @@ class MarkovResults(
     RegimeIdentified,
     RegimeForecasts,
     RegimeScenarios,
+    ForecastPlots,
     RegimeResponses,
     RegimeNews,
     RegimeContinuation,

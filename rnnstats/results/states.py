@@ -33,6 +33,11 @@ KNOWN = 1e-12
 # Share of a diffuse covariance below which a direction counts as no longer diffuse.
 DIFFUSE = 1e-9
 COVERAGE = 0.95
+WORDS = "Filtered: outputs up to the date. Smoothed: all outputs. Revision: their difference."
+INNOVATIONS = (
+    "At most dates the outputs so far determine the states exactly, as in an innovations form once "
+    "its start has died out: smoothing adds nothing there."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -143,6 +148,10 @@ class FilterVsSmoother:
         Entropy reduction of all states together by date, in nats.
     comparison : DataFrame or None
         Accuracy against the true states, one row a state.
+    note : str
+        Why the outputs so far determine the states, where they do.
+    words : str
+        What is compared, for the summary.
 
     References
     ----------
@@ -151,8 +160,15 @@ class FilterVsSmoother:
     """
 
     def __init__(
-        self, frame: pd.DataFrame, joint: pd.Series, comparison: pd.DataFrame | None
+        self,
+        frame: pd.DataFrame,
+        joint: pd.Series,
+        comparison: pd.DataFrame | None,
+        note: str = "",
+        words: str = WORDS,
     ) -> None:
+        self._note = note
+        self._words = words
         self._frame = frame
         self._joint = joint
         self._comparison = comparison
@@ -188,6 +204,11 @@ class FilterVsSmoother:
         """
         return None if self._comparison is None else self._comparison.copy()
 
+    def beside(self, columns: pd.DataFrame) -> FilterVsSmoother:
+        """Return the same with further columns of `comparison`, one row a state."""
+        table = columns if self._comparison is None else self._comparison.join(columns)
+        return FilterVsSmoother(self._frame, self._joint, table, self._note, self._words)
+
     @cached_property
     def table(self) -> pd.DataFrame:
         """Averages over dates, one row a state; dates without finite variances are left out.
@@ -219,7 +240,7 @@ class FilterVsSmoother:
         finite = self._joint[np.isfinite(self._joint)]
         mean = float(finite.mean()) if len(finite) else np.nan
         notes = [
-            "Filtered: outputs up to the date. Smoothed: all outputs. Revision: their difference.",
+            self._words,
             f"All states together: {mean:.4g} nats a date on average.",
         ]
         left_out = len(self._joint) - len(finite)
@@ -227,10 +248,7 @@ class FilterVsSmoother:
             notes.append(f"{left_out} dates left out of averages: the start is diffuse there.")
         known = (self._frame["filtered_sd"] == 0).groupby(level=0).all()
         if known.mean() > 0.5:
-            notes.append(
-                "At most dates the outputs so far determine the states exactly, as in an"
-                " innovations form once its start has died out: smoothing adds nothing there."
-            )
+            notes.append(self._note or INNOVATIONS)
         return [line for note in notes for line in wrapped(note)]
 
     def plot(self, *, alpha: float = 0.05, fig: Figure | None = None) -> Figure:
@@ -280,6 +298,9 @@ def compare_filter_smoother(
     smoothed: StateMoments,
     prior: FloatArray,
     truth: Any = None,
+    *,
+    note: str = "",
+    words: str = WORDS,
 ) -> FilterVsSmoother:
     """Compare filtered with smoothed moments.
 
@@ -292,6 +313,10 @@ def compare_filter_smoother(
         Largest finite prior variance of each state, against which a variance counts as zero.
     truth : array_like or DataFrame of shape (nobs, k_states), optional
         True states, NaN where not known. A frame's columns are matched by name.
+    note : str
+        Why the outputs so far determine the states, where they do.
+    words : str
+        What is compared, for the summary.
 
     Returns
     -------
@@ -318,7 +343,7 @@ def compare_filter_smoother(
         table = true_states(truth, names, index)
         means, variances = (filtered.mean, smoothed.mean), (before, after)
         comparison = _against_truth(table, names, means, variances)
-    return FilterVsSmoother(frame, joint, comparison)
+    return FilterVsSmoother(frame, joint, comparison, note, words)
 
 
 def _quantities(

@@ -74,7 +74,7 @@ class Summarized(Protocol):
     def _structure_rows(self) -> list[tuple[str, str]]: ...
     def _count_rows(self) -> list[tuple[str, str]]: ...
     @property
-    def information_rank(self) -> InformationRank: ...
+    def _identification_words(self) -> str: ...
     def conf_int(self, alpha: float = 0.05) -> pd.DataFrame: ...
     def test_serial_correlation(self, *, lags: list[int]) -> pd.DataFrame: ...
     def test_heteroskedasticity(self) -> pd.DataFrame: ...
@@ -312,19 +312,25 @@ def _top_right(results: Summarized) -> list[tuple[str, str]]:
         ("AIC", f"{results.aic:#5.3f}"),
         ("BIC", f"{results.bic:#5.3f}"),
         ("HQIC", f"{results.hqic:#5.3f}"),
-        ("Df Model:", f"{results.df_model:d}"),
+        ("Df Model:", _number(results.df_model)),
         ("Covariance Type:", "Not computed" if results.cov_type == "none" else results.cov_type),
     ]
     if missing:
         rows.append(("Missing values:", f"{missing:d}"))
     if results.nobs_diffuse:
         rows.append(("Diffuse rows:", f"{results.nobs_diffuse:d}"))
-    return rows + results._count_rows()
+    terms = getattr(results, "_terms", {})  # where the objective is no log-likelihood
+    return [(terms.get(title, title), value) for title, value in rows + results._count_rows()]
+
+
+def _number(value: float) -> str:
+    """Whole numbers as they are, effective degrees of freedom with two decimals."""
+    return f"{value:d}" if isinstance(value, int) else f"{value:.2f}"
 
 
 def _residual_rows(results: Summarized) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return both columns of residual tests; empty where the sample is too short for them."""
-    if results.nobs - results.nobs_diffuse < 6:
+    if results.nobs - results.nobs_diffuse < 6 or not getattr(results, "_tests_residuals", True):
         return [], []
     try:
         serial = results.test_serial_correlation(lags=[1])
@@ -368,7 +374,7 @@ FREE_WORDS = (
 
 def _notes(results: Summarized) -> list[str]:
     flat = getattr(results.model, "k_flat", 0)
-    rank = f"{results.information_rank}." if not flat else FREE_WORDS.format(flat=flat)
+    rank = f"{results._identification_words}." if not flat else FREE_WORDS.format(flat=flat)
     notes = [convergence_line(results.convergence), f"Identification: {rank}"]
     if results.cov_type in COV_WORDS:
         how = f" ({results._cov_words})" if results._cov_words else ""

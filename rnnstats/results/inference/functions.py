@@ -47,6 +47,7 @@ def read_functions(
     names: Sequence[str] | None,
     labelled: bool,
     caller: str,
+    derive: Callable[[Callable[[FloatArray], FloatArray]], FloatArray] | None = None,
 ) -> Functions:
     """Evaluate functions of the parameters with their derivatives.
 
@@ -64,6 +65,9 @@ def read_functions(
     labelled : bool
         Give the callable a Series by name; else an ndarray.
     caller : str
+    derive : callable, optional
+        Gives the derivatives (q, K) of a callable by the parameters, along the free ones in their
+        columns, where differences over standard errors of single parameters would mislead.
 
     Returns
     -------
@@ -77,7 +81,7 @@ def read_functions(
     if isinstance(function, str) or not callable(function):
         found = _formulas(model, theta, function, caller)
     else:
-        found = _differences(model, theta, bse, function, labelled, caller)
+        found = _differences(model, theta, bse, function, labelled, caller, derive)
     if not np.isfinite(found.value).all():
         raise SpecificationError(
             f"{caller}: a function must have a value at the estimates; got "
@@ -118,6 +122,7 @@ def _differences(
     function: Callable[[Any], Any],
     labelled: bool,
     caller: str,
+    derive: Callable[[Callable[[FloatArray], FloatArray]], FloatArray] | None,
 ) -> Functions:
     layout = model.layout
     index = pd.Index(model.param_names)
@@ -142,7 +147,9 @@ def _differences(
     value = numbers(theta.copy())
     ties = free_directions(model, theta)
     slopes = np.zeros((value.size, theta.size))
-    if ties.shape[1] == layout.k_free:
+    if derive is not None:
+        slopes[:] = derive(numbers)
+    elif ties.shape[1] == layout.k_free:
         free = [list(layout.names).index(name) for name in layout.free_names]
         slopes[:, free] = jacobian(
             lambda point: numbers(layout.expand(point)), layout.reduce(theta), scale=bse[free]

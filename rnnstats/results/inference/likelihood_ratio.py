@@ -128,6 +128,7 @@ def likelihood_ratio(
         one.
     """
     small, large = sorted((_read(first), _read(second)), key=lambda fit: fit.k_free)
+    _same_kind(small.model, large.model)
     _same_data(small.model, large.model)
     _same_start(small, large)
     if small.nobs != large.nobs:
@@ -176,6 +177,18 @@ def _read(results: Any) -> _Fitted:
     converged = bool(getattr(results.convergence, "converged", True))
     nobs = int(results.nobs)
     return _Fitted(model, float(results.llf), nobs, k_free, k_diffuse, estimated, converged)
+
+
+def _same_kind(small: FittedModel, large: FittedModel) -> None:
+    """Refuse a nonlinear network beside another kind of model."""
+    networks = [hasattr(model, "architecture") for model in (small, large)]
+    if networks[0] != networks[1]:
+        raise SpecificationError(
+            f"lr_test: both models must be recurrent networks, or neither; got {small.name} and "
+            f"{large.name}. A network nests a linear model only where its units have no meaning, "
+            "and the statistic is not chi-squared (Davies 1987): use test_linearity() of the "
+            "network's results."
+        )
 
 
 def _same_data(small: FittedModel, large: FittedModel) -> None:

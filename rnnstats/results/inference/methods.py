@@ -69,6 +69,18 @@ class Inference(ABC):
     def covariance(self) -> CovarianceEstimate:
         """Covariance of the estimates."""
 
+    # Derivatives of functions of the parameters where a model has its own way to take differences.
+    _derive: Callable[[Callable[[FloatArray], FloatArray]], FloatArray] | None = None
+
+    def _check_maximum(self, caller: str) -> None:
+        """Refuse penalised estimates, which are not at the maximum of the log-likelihood."""
+        penalty = float(getattr(self.model, "penalty", 0.0))
+        if penalty:
+            raise SpecificationError(
+                f"{caller}: the log-likelihood must be at its maximum; got penalised estimates "
+                f"(penalty={penalty:g}). Use conf_int() or bootstrap(), or fit with penalty=0."
+            )
+
     def delta_method(
         self,
         function: Callable[[Any], Any] | str | Sequence[str],
@@ -123,6 +135,7 @@ class Inference(ABC):
             names=names,
             labelled=check_bool(labelled, name="labelled", caller="delta_method"),
             caller="delta_method",
+            derive=self._derive,
         )
         return delta_table(found, self.covariance, alpha)
 
@@ -185,6 +198,7 @@ class Inference(ABC):
         """
         check_bool(labelled, name="labelled", caller="profile_conf_int")
         check_bool(progress, name="progress", caller="profile_conf_int")
+        self._check_maximum("profile_conf_int")
         if self.convergence is None:
             raise SpecificationError(
                 "profile_conf_int: a profile is taken around the maximum of the likelihood; got "
@@ -260,6 +274,7 @@ class Inference(ABC):
         check_alpha(alpha, caller)
         check_bool(progress, name="progress", caller=caller)
         check_int(nboot, name="nboot", caller=caller, minimum=0)
+        self._check_maximum(caller)
         if self.convergence is None or not kinds:
             raise SpecificationError(
                 f"{caller}: kinds are compared at the maximum of the likelihood; got parameters "

@@ -30,10 +30,12 @@ def local(cell: PythonCell, state: Array, inputs: Array, W: Array, extra: Array)
     s, k = len(state), len(inputs)
     at = np.concatenate([state, inputs, W.ravel(), extra])
     out = np.empty((s, len(at)))
+    moved = at.astype(complex)
+    own, read, rest = moved[:s], moved[s : s + k], moved[s + k + W.size :]
+    matrix = moved[s + k : s + k + W.size].reshape(W.shape)
     for j in range(len(at)):
-        moved = at.astype(complex)
         moved[j] += 1j * STEP
-        parts = np.split(moved, [s, s + k, s + k + W.size])
-        out[:, j] = cell.step(parts[0], parts[1], parts[2].reshape(W.shape), parts[3]).imag / STEP
+        out[:, j] = cell.step(own, read, matrix, rest).imag / STEP
+        moved[j] = at[j]
     new = np.real(step(cell, state, inputs, W, extra))
     return Local(new, out[:, :s], out[:, s : s + k], out[:, s + k :])

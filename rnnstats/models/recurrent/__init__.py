@@ -1,0 +1,1 @@
+"""Nonlinear recurrent models: data, heads, scaling, likelihood, fit."""

@@ -1,0 +1,1 @@
+"""Estimation of recurrent networks: starts, climbs, alignment, penalties, what diverges."""

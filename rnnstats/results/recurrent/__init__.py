@@ -1,0 +1,1 @@
+"""Results of recurrent networks with a likelihood: their parts."""

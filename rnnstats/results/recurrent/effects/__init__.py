@@ -1,0 +1,1 @@
+"""Partial effects and one-step means, with standard errors."""

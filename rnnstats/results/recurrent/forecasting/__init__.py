@@ -1,0 +1,1 @@
+"""Forecasts of recurrent networks with a likelihood."""

@@ -1,0 +1,1 @@
+"""What the data tell about a network: identification, nesting, linearity, refits."""

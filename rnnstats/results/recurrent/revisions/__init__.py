@@ -1,0 +1,1 @@
+"""The same parameters on more rows, later rows and other data."""

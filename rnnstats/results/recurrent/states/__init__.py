@@ -1,0 +1,1 @@
+"""States, gates and memory of a fitted network."""

@@ -1,0 +1,89 @@
+"""Rates and time constants along the series."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from results.recurrent.network_cases import at, data, gaussian, network
+from scipy.special import expit
+
+from rnnstats.errors import SpecificationError
+from rnnstats.models.nonlinear import GRU, LSTM, ElmanRNN
+
+
+def test_products_of_a_single_unit_by_hand():
+    res = gaussian()
+    h = res.filtered_state["h1"].dropna().to_numpy()
+    slope = np.log(np.abs(res.params["W_h[h1,h1]"] * (1 - h**2)))
+    found = res.memory(steps=5)
+    assert found.verdict["log_rate"].iloc[0] == pytest.approx(slope.mean(), rel=1e-9)
+    sums = np.array([slope[t : t + 3].sum() for t in range(len(slope) - 4)])
+    assert found.products["mean"].iloc[3] == pytest.approx(sums.mean(), rel=1e-6)
+    assert found.products.iloc[0].tolist() == [0.0] * 4
+    assert found.verdict["verdict"].iloc[0] == "vanishing"
+    assert found.exponents.iloc[0] == found.verdict["log_rate"].iloc[0]
+    assert found.gates.empty
+
+
+def test_a_constant_forget_gate_is_a_leaky_integrator():
+    y, _ = data()
+    for model, word in ((LSTM(y, k_hidden=1), "forget"), (GRU(y, k_hidden=1), "update")):
+        params = at(model).params
+        params[[f"W_h_{word}[h1,h1]", f"W_y_{word}[h1,cpi]"]] = 0.0
+        params[f"b_{word}[h1]"] = 1.5
+        row = at(model, params).memory(steps=3).gates.loc["h1"]
+        tau = -1.0 / np.log(expit(1.5))
+        assert row["gate"] == word
+        for name in ("tau", "tau_low", "tau_high"):
+            assert row[name] == pytest.approx(tau, rel=1e-10)
+        assert row["mean"] == pytest.approx(expit(1.5), rel=1e-12)
+
+
+def test_the_error_of_a_rate_is_that_of_its_parameter_where_rows_do_not_matter():
+    # identity: the Jacobian is W_h in every row, so the rate's variance is that of log |W_h|
+    rng = np.random.default_rng(0)
+    errors, y = rng.standard_normal(600), np.zeros(600)
+    for t in range(1, 600):
+        y[t] = 0.8 * y[t - 1] + errors[t] - 0.3 * errors[t - 1]
+    held = {"V[y,h1]": 1.0, "b_h[h1]": 0.0, "b_y[y]": 0.0}
+    model = ElmanRNN(y, k_hidden=1, activation="identity", presample="predict", fixed=held)
+    point = {"W_h[h1,h1]": 0.3, "W_y[h1,y]": 0.5, "obs_cov[y,y]": 1.0, **held}
+    res = at(model, pd.Series(point)[list(model.param_names)])
+    row = res.memory(steps=3).verdict.iloc[0]
+    assert row["log_rate"] == pytest.approx(np.log(0.3), rel=1e-12)
+    known = res.with_cov("robust_approx").bse["W_h[h1,h1]"] / 0.3
+    # batch means of 24 batches: a standard deviation of 15 % of the error
+    assert row["log_rate_se"] == pytest.approx(known, rel=0.4)
+    assert row["half_life"] == pytest.approx(np.log(2) / -np.log(0.3), rel=1e-12)
+    # a penalty enters the bread of the sandwich once on either side, not twice
+    shrunk = at(model._with_penalty(2000.0), res.params).with_cov("robust_approx")
+    row = shrunk.memory(steps=3).verdict.iloc[0]
+    assert row["log_rate_se"] == pytest.approx(shrunk.bse["W_h[h1,h1]"] / 0.3, rel=0.4)
+
+
+def test_a_network_without_recurrence_forgets_at_once():
+    y, _ = data()
+    held = {"W_h[h1,h1]": 0.0}
+    found = at(ElmanRNN(y, k_hidden=1, fixed=held)).memory(steps=4)
+    assert found.verdict["verdict"].iloc[0] == "forgets at once"
+    assert (found.products.iloc[1:]["median"] == -np.inf).all()
+    assert "forgets at once" in str(found.summary())
+
+
+def test_the_objects_tables_and_picture():
+    import matplotlib.pyplot as plt
+
+    found = network("layers").memory(steps=12)
+    assert found.step == "quarters"
+    assert list(found.gates.index) == ["h1", "h2", "h3"]
+    assert len(found.exponents) == 3
+    assert (np.diff(found.exponents) < 1e-9).all()
+    text = str(found.summary())
+    for words in ("state given inputs", "horizon 10", "Time constants of the gates in quarters"):
+        assert words in text
+    fig = found.plot()
+    assert len(fig.axes) == 2
+    plt.close(fig)
+    with pytest.raises(SpecificationError, match="memory: steps must be at least 1"):
+        network("layers").memory(steps=0)
