@@ -23,6 +23,7 @@ ONE_THREAD = {
 MARKS = {
     "linear": ("<!-- table -->", "<!-- end of table -->"),
     "markov": ("<!-- markov table -->", "<!-- end of markov table -->"),
+    "nonlinear": ("<!-- nonlinear table -->", "<!-- end of nonlinear table -->"),
 }
 
 
@@ -37,7 +38,7 @@ def machine() -> str:
     except (OSError, StopIteration):
         pass
     load = ", ".join(f"{x:.2f}" for x in os.getloadavg()) if hasattr(os, "getloadavg") else "?"
-    names = ("numpy", "scipy", "statsmodels", "dynamax", "hmmlearn")
+    names = ("numpy", "scipy", "statsmodels", "dynamax", "hmmlearn", "torch", "jax")
     found = [f"rnnstats {rnnstats.__version__}"]
     for name in names:
         try:
@@ -70,13 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
 
     os.environ.update(ONE_THREAD)
-    from benchmarks import linear, markov
+    from benchmarks import linear, markov, nonlinear
     from benchmarks.table import as_text, verdict
 
     head = machine()
     print(head, flush=True)
     rows = []
-    measured = {"linear": linear.rows, "markov": markov.rows}[options.family]
+    measured = {"linear": linear.rows, "markov": markov.rows, "nonlinear": nonlinear.rows}[
+        options.family
+    ]
     for row in measured(options.quick):
         rows.append(row)
         print(f"{row.part}: {row.what}: {row.value:.3g}", file=sys.stderr, flush=True)

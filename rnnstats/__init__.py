@@ -13,8 +13,12 @@ if TYPE_CHECKING:
     from rnnstats import datasets as datasets
     from rnnstats import diagnostics as diagnostics
     from rnnstats import equivalence as equivalence
+    from rnnstats.models.bidirectional import BidirectionalRNN as BidirectionalRNN
     from rnnstats.models.linear import LinearRNN as LinearRNN
     from rnnstats.models.markov import MarkovRNN as MarkovRNN
+    from rnnstats.models.nonlinear import GRU as GRU
+    from rnnstats.models.nonlinear import LSTM as LSTM
+    from rnnstats.models.nonlinear import ElmanRNN as ElmanRNN
     from rnnstats.results.varma.value import VARMA as VARMA
     from rnnstats.selection import select_order as select_order
     from rnnstats.selection import select_regimes as select_regimes
@@ -22,7 +26,11 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "GRU",
+    "LSTM",
     "VARMA",
+    "BidirectionalRNN",
+    "ElmanRNN",
     "LinearRNN",
     "MarkovRNN",
     "datasets",
@@ -34,6 +42,10 @@ __all__ = [
 
 # public name -> the module that holds it; a name that ends a module's path is that module itself
 _HOMES = {
+    "BidirectionalRNN": "rnnstats.models.bidirectional",
+    "ElmanRNN": "rnnstats.models.nonlinear",
+    "GRU": "rnnstats.models.nonlinear",
+    "LSTM": "rnnstats.models.nonlinear",
     "LinearRNN": "rnnstats.models.linear",
     "MarkovRNN": "rnnstats.models.markov",
     "VARMA": "rnnstats.results.varma.value",

@@ -20,12 +20,15 @@ MODULES = (
     "linear",
     "markov",
     "memory",
+    "nonlinear",
     "structure",
     "table",
     "timing",
     "with_dynamax",
     "with_hmmlearn",
+    "with_jax",
     "with_statsmodels",
+    "with_torch",
 )
 
 
@@ -217,3 +220,31 @@ def test_memory_of_a_chain_is_seen(bench):
 def test_data_are_the_same_each_time(bench):
     one, two = bench.cases.varma(3, 30), bench.cases.varma(3, 30)
     assert np.array_equal(one.y, two.y) and np.array_equal(one.params, two.params)
+
+
+@pytest.mark.crosspkg
+@pytest.mark.parametrize("rival", ["with_torch", "with_jax"])
+@pytest.mark.parametrize("kind", ["elman", "gru", "lstm"])
+def test_rival_networks_compute_the_same_score(bench, kind, rival):
+    adapter = getattr(bench, rival)
+    if not adapter.available():
+        pytest.skip(f"{rival[5:]} is not installed")
+    case = bench.nonlinear.Case(kind, 4, 40)
+    network = adapter.Network(case.arch, case.weights, case.x, case.y)
+    # it stops the run where log-likelihood or score differ
+    bench.nonlinear.agree(case, {rival[5:]: network})
+
+
+def test_a_rival_network_that_differs_stops_the_run(bench):
+    case = bench.nonlinear.Case("gru", 4, 40)
+    llf, gradient = case.score()
+    with pytest.raises(AssertionError, match="other numbers"):
+        bench.nonlinear.agree(case, {"jax": SimpleNamespace(score=lambda: (llf, gradient + 1e-3))})
+
+
+def test_operations_of_the_scores_of_observations_grow_with_the_states(bench):
+    arch = bench.nonlinear.Case("lstm", 8, 40).arch
+    one, each = bench.nonlinear.operations(arch)
+    assert one == 3 * arch.size
+    # K = 16 states, blocks of 24 rows: 24 + 48 + 256 / 24 for each weight
+    assert each == pytest.approx(arch.size * (24 + 48 + 256 / 24))

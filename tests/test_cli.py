@@ -17,10 +17,11 @@ import pytest
 from matplotlib.figure import Figure
 from scipy.signal import lfilter
 
-from rnnstats import LinearRNN, MarkovRNN, datasets
+from rnnstats import GRU, ElmanRNN, LinearRNN, MarkovRNN, datasets
 from rnnstats.cli import arguments, main, output
 from rnnstats.models import forms, linear
 from rnnstats.models.base import COV_TYPES
+from rnnstats.models.recurrent.heads.factory import HEADS
 
 FOLDER = Path(datasets.__file__).parent / "data"
 ROWS = 60
@@ -287,6 +288,39 @@ def test_counts_with_regimes(run):
     assert f"{model.fit(cov_type='none').llf:.3f}" in out
 
 
+def test_a_network_of_a_bundled_series(run, here, monkeypatch):
+    # figures are made, and not rendered, which takes longest
+    monkeypatch.setattr(Figure, "savefig", lambda _, path, **__: Path(path).touch())
+    status, out, _ = run(
+        "fit", "lynx", "--transform", "log", "--model", "elman", "--units", 1, "--horizon", 2,
+        "--out", "o",
+    )  # fmt: skip
+    assert status == 0
+    results = ElmanRNN(np.log(datasets.lynx()), k_hidden=1).fit()
+    assert f"{results.llf:.3f}" in out
+    assert "Average effect of one unit more of an input" in out
+    effects = pd.read_csv("o/partial_effects.csv")
+    expected = results.average_partial_effects()["estimate"].to_numpy()
+    np.testing.assert_allclose(effects["estimate"], expected, rtol=1e-8)  # ten digits in the file
+    states = pd.read_csv("o/states.csv", index_col=0)
+    np.testing.assert_allclose(states, results.filtered_state, rtol=1e-8)
+    written = {path.name for path in Path("o").iterdir()}
+    assert {"states.png", "forecast.png", "diagnostics.png", "params.csv"} <= written
+    assert "filter_vs_smoother.csv" not in written  # the state is known without later rows
+
+
+def test_options_reach_the_network(run):
+    words = ("--units", 1, "--layers", 2, "--lags", 2, "--head", "poisson", "--skip")
+    _, out, _ = run(
+        "fit", "earthquakes", "--model", "gru", *words, "--penalty", 3, "--n-starts", 1,
+        "--horizon", 0,
+    )  # fmt: skip
+    model = GRU(datasets.earthquakes(), k_hidden=1, n_layers=2, y_lags=2, head="poisson", skip=True)
+    results = model.fit(n_starts=1, penalty=3.0)
+    assert f"{results.llf:.3f}" in out
+    assert "ridge 3" in out
+
+
 def test_options_of_the_other_kind_of_model_are_refused(refuses):
     assert "--order needs --regimes K" in refuses("fit", "nile", "--order", 1)
     words = refuses("fit", "nile", "--regimes", 2, "--states", 1)
@@ -294,6 +328,19 @@ def test_options_of_the_other_kind_of_model_are_refused(refuses):
     words = refuses("fit", "nile", "--regimes", 2, "--form", "leaky")
     assert "--form needs a model without --regimes" in words
     assert "switching" in refuses("fit", "nile", "--regimes", 2, "--switching", "mean")
+    for option, value in (
+        ("--units", [2]),
+        ("--lags", [1]),
+        ("--head", ["poisson"]),
+        ("--skip", []),
+    ):
+        words = refuses("fit", "nile", "--regimes", 2, option, *value)
+        assert f"{option} needs --model elman, gru or lstm" in words
+    for option, value in (("--regimes", 2), ("--states", 1), ("--trend", "ct"), ("--form", "free")):
+        words = refuses("fit", "nile", "--model", "gru", option, value)
+        assert f"{option} needs a model without --model" in words
+    words = refuses("fit", "nile", "--model", "gru", "--order", 1)
+    assert "--order needs --regimes K" in words
 
 
 def test_a_folder_with_the_name_of_a_bundled_series_is_no_file(run, here):
@@ -402,6 +449,8 @@ MISTAKES = [
     (["fit", "file.csv", "--states", "0"], "must be a whole number of at least 1; got '0'"),
     (["fit", "file.csv", "--endog", "a,,b"], "must be column names with commas between"),
     (["fit", "file.csv", "--form", "elman"], "invalid choice: 'elman'"),
+    (["fit", "nile", "--model", "gru", "--penalty", "a"], "or 'rolling'; got 'a'"),
+    (["fit", "nile", "--model", "gru", "--penalty", "-1"], "must not be negative; got -1.0"),
     (["fit"], "the following arguments are required: FILE"),
     (["fti"], "invalid choice: 'fti'"),
     ([], "required: COMMAND"),
@@ -480,6 +529,8 @@ def test_the_choices_are_those_of_the_library():
     assert choices["trend"] == typing.get_args(linear.TrendName)
     assert choices["exog_enters"] == typing.get_args(linear.ExogEnters)
     assert choices["initial"] == typing.get_args(linear.Initial)
+    # a binomial needs the number of trials, and categories are words, where files hold numbers
+    assert set(choices["head"]) == {*HEADS} - {"binomial", "categorical"}
     without_groups = tuple(kind for kind in COV_TYPES if kind != "cluster")
     assert choices["cov_type"] == without_groups
 

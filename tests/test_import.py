@@ -30,11 +30,12 @@ def test_datasets_load_on_first_use_and_need_only_pandas(run_python):
     assert done.stdout.strip() == "[]", done.stderr
 
 
-def test_model_loads_no_plotting_and_no_statsmodels(run_python):
-    heavy = ["statsmodels", "matplotlib", "joblib", "tqdm"]
+@pytest.mark.parametrize("model", ["LinearRNN", "MarkovRNN", "ElmanRNN", "BidirectionalRNN"])
+def test_model_loads_no_plotting_and_no_statsmodels(run_python, model):
+    heavy = ["statsmodels", "matplotlib", "joblib", "tqdm", "torch"]
     code = (
         "import sys, warnings; warnings.simplefilter('ignore')\n"
-        "import rnnstats; rnnstats.LinearRNN\n"
+        f"import rnnstats; rnnstats.{model}\n"
         f"print([m for m in {heavy} if m in sys.modules])"
     )
     done = run_python("-c", code)
@@ -65,7 +66,9 @@ def test_version_is_that_of_the_metadata():
     assert version == rnnstats.__version__
 
 
-@pytest.mark.parametrize(("core", "front"), [("_core", "kalman"), ("_markov", "markov")])
+@pytest.mark.parametrize(
+    ("core", "front"), [("_core", "kalman"), ("_markov", "markov"), ("_cells", "cells")]
+)
 def test_the_compiled_core_is_used_where_it_was_built(core, front):
     """An installation that contains the compiled core must be the one under test."""
     # all of them: a build leaves metadata in the clone, which would hide those of the installation
