@@ -222,7 +222,10 @@ def _planned(here: _State, bend: FloatArray) -> _Plan | None:
     except np.linalg.LinAlgError:
         return None
     step = solved[:, 0] - solved[:, 1:] @ multiplier
-    length = float(step @ bend @ step)
+    with np.errstate(over="ignore", invalid="ignore"):
+        length = float(step @ bend @ step)
+    if not math.isfinite(length):
+        return None  # the constraint no longer moves: a probability has run into its border
     return _Plan(np.asarray(step, float), np.asarray(multiplier, float), normal, length)
 
 
@@ -281,7 +284,7 @@ def _turn(here: _State, there: _State, multiplier: FloatArray) -> FloatArray:
 
 
 def _update(bend: FloatArray, move: FloatArray, change: FloatArray) -> None:
-    """Damped BFGS update in place (Nocedal and Wright, procedure 18.2)."""
+    """Damped BFGS update in place (Nocedal and Wright, proc. 18.2), skipped where it overflows."""
     image = bend @ move
     size = float(move @ image)
     if not size > 0.0:
@@ -291,7 +294,10 @@ def _update(bend: FloatArray, move: FloatArray, change: FloatArray) -> None:
         share = 0.8 * size / (size - along)
         change = share * change + (1.0 - share) * image
         along = float(move @ change)
-    bend += np.outer(change, change) / along - np.outer(image, image) / size
+    with np.errstate(over="ignore", invalid="ignore"):
+        turn = np.outer(change, change) / along - np.outer(image, image) / size
+    if np.isfinite(turn).all():
+        bend += turn
 
 
 def interval_end(task: Task, side: int, quantile: float) -> Curve:

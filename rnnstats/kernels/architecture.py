@@ -132,6 +132,8 @@ class PythonCell:
     blocks : tuple of str
         Letters of the state's blocks; the first is the output.
     n_extra_per_unit : int
+    activation : callable, optional
+        Where the cell is Elman's with this function: one complex step a unit then suffices.
     """
 
     name: str
@@ -139,6 +141,7 @@ class PythonCell:
     step: Callable[[Array, Array, Array, Array], Array]
     blocks: tuple[str, ...] = ("h",)
     n_extra_per_unit: int = 0
+    activation: Callable[[Array], Array] | None = None
 
     def __post_init__(self) -> None:
         check_int(self.n_extra_per_unit, name="n_extra_per_unit", caller="PythonCell", minimum=0)
@@ -183,7 +186,7 @@ def python_elman(activation: Callable[[Array], Array], name: str | None = None) 
         return np.asarray(activation(weights @ seen))
 
     word = name or str(getattr(activation, "__name__", "activation"))
-    return PythonCell(word, ("h",), step)
+    return PythonCell(word, ("h",), step, activation=activation)
 
 
 @dataclass(frozen=True)

@@ -149,8 +149,8 @@ class Resampling(ABC):
         if len(draws.theta) < 2:
             raise DataError(
                 f"{caller}: at least two fits must succeed; got {len(draws.theta)} of "
-                f"{draws.made}, the first failure being: {draws.failures[0][1]} "
-                "Use a model with fewer parameters."
+                f"{draws.made}, the first failure being: "
+                f"{draws.failures[0][1].rstrip('.')}. Use a model with fewer parameters."
             )
         layout = self.model.layout
         own = standard_errors(self.model, self._theta)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from results.recurrent.network_cases import at, data, gaussian
 
-from rnnstats.errors import SpecificationError
+from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.models.linear import LinearRNN
 from rnnstats.models.nonlinear import GRU, ElmanRNN
 from rnnstats.results.recurrent.inference.nesting import nested_networks
@@ -174,3 +174,16 @@ def test_functions_of_the_parameters():
     formula = res.delta_method("V[cpi,h1] * W_y[h1,cpi]")
     callable_ = res.delta_method(lambda p: p["V[cpi,h1]"] * p["W_y[h1,cpi]"])
     np.testing.assert_allclose(formula.to_numpy(), callable_.to_numpy(), rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_refits_on_a_flat_ridge_count():
+    # the climb of a hardly determined gate ends at the limit of iterations, statistically at rest
+    rng, y, h = np.random.default_rng(77), np.zeros(150), 0.0
+    for i in range(1, 150):
+        h = np.tanh(0.5 * h + 1.5 * y[i - 1] - 0.3)
+        y[i] = 0.9 * h + 0.4 * rng.standard_normal()
+    with pytest.warns(ConvergenceWarning):
+        res = GRU(y, k_hidden=1).fit(n_starts=4, rng=3)
+    drawn = res.bootstrap(nboot=12, rng=1)
+    assert len(drawn.params) >= 6

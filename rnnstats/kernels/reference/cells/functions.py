@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
+Activation = str | Callable[[Array], Array]
+STEP = 1e-30  # of complex steps: f(x + ih) = f(x) + ih f'(x) + O(h^2)
 
 
 def sigmoid(x: Array) -> Array:
@@ -28,8 +31,10 @@ def tanh(x: Array) -> Array:
     return np.tanh(x)
 
 
-def activate(name: str, x: Array) -> Array:
+def activate(name: Activation, x: Array) -> Array:
     """Value of an activation function."""
+    if callable(name):
+        return np.asarray(name(x))
     if name == "relu":
         return np.where(np.real(x) > 0.0, x, np.where(np.isnan(x), x, 0.0))
     if name == "identity":
@@ -37,8 +42,10 @@ def activate(name: str, x: Array) -> Array:
     return {"tanh": tanh, "softplus": softplus, "sigmoid": sigmoid}[name](x)
 
 
-def slope(name: str, x: Array) -> Array:
+def slope(name: Activation, x: Array) -> Array:
     """Derivative of an activation function; that of relu at zero is zero."""
+    if callable(name):
+        return np.asarray(name(x + 1j * STEP)).imag / STEP
     if name == "tanh":
         return 1.0 - np.tanh(x) ** 2
     if name == "relu":

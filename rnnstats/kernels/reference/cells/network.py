@@ -24,7 +24,9 @@ MODULES: dict[str, ModuleType] = {"elman": elman, "gru": gru, "lstm": lstm}
 
 def _module(cell: Cell | PythonCell) -> Any:
     """Functions of a cell."""
-    return MODULES[cell.kind] if isinstance(cell, Cell) else python
+    if isinstance(cell, Cell):
+        return MODULES[cell.kind]
+    return python if cell.activation is None else elman
 
 
 def _eta(arch: Architecture, w: Weights, state: Array, inputs: Array | None) -> Array:

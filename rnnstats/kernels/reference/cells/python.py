@@ -9,10 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from rnnstats.kernels.architecture import PythonCell
-from rnnstats.kernels.reference.cells.functions import Array
+from rnnstats.kernels.reference.cells.functions import STEP, Array
 from rnnstats.kernels.reference.cells.parts import Local
-
-STEP = 1e-30
 
 
 def step(cell: PythonCell, state: Array, inputs: Array, W: Array, extra: Array) -> Array:

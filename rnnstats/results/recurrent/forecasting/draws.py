@@ -122,6 +122,8 @@ def bootstrap_draws(results: Any, given: Any, options: dict[str, Any], caller: s
     ------
     SpecificationError
         What was given is no bootstrap of these results.
+    DataError
+        Too few fits to drawn samples converged.
     """
     found = results.bootstrap(**options) if given is None else given
     draws = np.asarray(getattr(found, "theta", None), dtype=float)
@@ -130,6 +132,12 @@ def bootstrap_draws(results: Any, given: Any, options: dict[str, Any], caller: s
         raise SpecificationError(
             f"{caller}: bootstrap must be what bootstrap() of these results returns, with draws of "
             f"their {size} parameters; got {type(found).__name__}. Call bootstrap()."
+        )
+    failed = len(getattr(found, "failed", ()))
+    if failed and len(draws) < FEWEST:
+        raise DataError(
+            f"{caller}: at least {FEWEST} fits to drawn samples must converge; got {len(draws)} of "
+            f"{len(draws) + failed}. Use a penalty or fewer units, or uncertainty='delta'."
         )
     return draws
 

@@ -9,10 +9,15 @@ import numpy as np
 
 from rnnstats.errors import ConvergenceWarning, RnnStatsError
 from rnnstats.estimation.bootstrap import Refit
+from rnnstats.estimation.convergence import Convergence
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.protocol import RecurrentModel
 
 __all__ = ["RecurrentRefitter"]
+
+# A refit counts when a Newton step would move it by less than this many standard errors: weights of
+# networks lie on long ridges, where the optimiser's own limit is far finer than sampling error.
+NEAR = 0.05
 
 
 class RecurrentRefitter:
@@ -64,7 +69,15 @@ class RecurrentRefitter:
         except RnnStatsError as error:
             return Refit(None, f"{type(error).__name__}: {error}")
         record = results.convergence
-        if record is not None and not record.converged:
+        if record is not None and not (record.converged or _near(record)):
             return Refit(None, str(record.message))
         found = results.params.to_numpy(dtype=float)
         return Refit(np.asarray(model.aligned(found, self.theta), dtype=np.float64), "")
+
+
+def _near(record: Convergence) -> bool:
+    """Whether a climb that ran out of iterations stands at rest, by statistical measure.
+
+    Weights that run away count: leaving such samples out would make the others look too regular.
+    """
+    return 0.0 <= record.newton_decrement <= NEAR**2 / 2 and record.hessian_negative == 0

@@ -199,3 +199,14 @@ def test_every_unit_and_gate_is_looked_at(net):
     linear = [one for one in endings._ways(model.likelihood, here) if "is linear" in one.words]
     assert len(steps) == 2 * len(gates)
     assert {one.units for one in linear} == {(0,), (1,)}
+
+
+def test_a_softplus_unit_far_up_its_line_is_moved_without_overflow():
+    model = ElmanRNN(lynx(), k_hidden=1, activation="softplus")
+    arch, at = model.architecture, model.chart.weights
+    move = movements.linear_unit(arch, at, 0, 1000.0, model.chart.initial)
+    base = np.ones(model.layout.k_params)
+    base[at][arch.layers[0].matrix][0] = 0.0  # does not read itself
+    moved = move(base, 2.0)
+    # half the slope into the unit, about the argument at which softplus is 1000: 1000
+    np.testing.assert_allclose(moved[at][arch.layers[0].matrix][-1], 1000 + (1 - 1000) / 2)

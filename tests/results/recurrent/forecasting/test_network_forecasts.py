@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -350,6 +351,15 @@ def test_an_interrupt_leaves_the_draws_made_by_then(monkeypatch):
     with pytest.warns(match="interrupted; the results rest on 40 of 200"):
         found = res.get_forecast(2, uncertainty="delta")
     assert "40 draws" in found.information_set
+
+
+def test_samples_whose_fits_failed_are_named_as_such():
+    res = gaussian()
+    found = SimpleNamespace(
+        theta=np.tile(res.params.to_numpy(), (2, 1)), failed=["no maximum"] * 38
+    )
+    with pytest.raises(DataError, match=r"20 fits .* must converge; got 2 of 40\. Use a penalty"):
+        res.get_forecast(1, uncertainty="bootstrap", bootstrap=found)
 
 
 def test_directions_without_information_are_said_to_be_taken_as_known():
