@@ -1,5 +1,8 @@
 """Climbs from all starts: a little from each, on from the better ones, to the end from the best.
 
+In small models some starts are first climbed under a ridge penalty that is taken off step by step:
+that path leads to a regular maximum where one is near, and past ends where weights run away.
+
 A climb that has come to rest is compared with others by what its units do on the sample. Ends whose
 state does not forget (`endings`) rank below all others: there the likelihood is rugged, and its
 height says nothing.
@@ -7,6 +10,7 @@ height says nothing.
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,7 +25,7 @@ from rnnstats.models.recurrent.fit.alignment import matched
 from rnnstats.models.recurrent.fit.coordinates import Target, Walled
 from rnnstats.models.recurrent.fit.endings import examine
 from rnnstats.models.recurrent.fit.forgetting import NEUTRAL, lyapunov
-from rnnstats.models.recurrent.fit.levenberg import Ascent, Stage, ascend
+from rnnstats.models.recurrent.fit.levenberg import Ascent, Stage, ascend, begin
 
 __all__ = ["GTOL", "RUNAWAY", "Run", "agree", "best_of", "climb_all", "pursued", "stood"]
 
@@ -35,9 +39,12 @@ SCREEN = Stage(15, 1e-2)
 # Iterations of the better part: of small models all starts, else one of so many, and at least four.
 FURTHER, SETTLED = 100, 1e-5
 SMALL, LEAST, SHARE = 60, 4, 3
-# Iterations of a trust region after them, on so many distinct ends; and those of these ends, the
+# A ridge is taken off in steps of this factor down to the last; iterations under each.
+EASING, LAST, EASED = 0.1, 1e-2, Stage(25, 1e-3)
+# Iterations of a trust region after them, on so many distinct ends; of these, ends that have not
+# come to rest or where weights run away, which would crowd out lower maxima; and those, the
 # highest, that do not arrive and are climbed on: of small models, and of others.
-NEARBY, ENDS, PURSUED = 150, (8, 4), (2, 1)
+NEARBY, ENDS, OPEN, PURSUED = 150, (18, 4), (6, 4), (2, 1)
 # A standardised weight beyond this is taken for one that runs away.
 RUNAWAY = 50.0
 # A climb that does not arrive and stands this near a Lyapunov exponent of zero was stopped there.
@@ -64,6 +71,8 @@ class Run:
         Whether it converged to a point where nothing runs to infinity.
     region : Climb or None
         The climb by a trust region, to be resumed.
+    ridge : float
+        Penalty under which it is climbed first; 0 for none.
     """
 
     ascent: Ascent
@@ -73,6 +82,7 @@ class Run:
     converged: bool = False
     regular: bool = False
     region: Climb | None = field(default=None, repr=False)
+    ridge: float = 0.0
 
     @property
     def rank(self) -> tuple[bool, float, int]:
@@ -182,23 +192,50 @@ def climb_all(
     every = [i for i, run in enumerate(runs) if math.isfinite(run.ascent.value)]
     heads.update(dict.fromkeys(range(len(runs)), -1))
     small = len(runs[every[0]].ascent.psi) <= SMALL
-    stage(every, _scored, replace(SCREEN, limit=min(SCREEN.limit, maxiter)))
+    held = [i for i in every if small and runs[i].ridge > target.penalty]
+    first = replace(SCREEN, limit=min(SCREEN.limit, maxiter))
+    stage([i for i in every if i not in held], _scored, first)
+    stage(held, _eased, maxiter)
+    stage(held, _scored, first)
     every.sort(key=lambda i: runs[i].rank)
     better = every if small else every[: max(LEAST, -(-len(runs) // SHARE))]
     stage(better, _scored, Stage(min(FURTHER, maxiter), SETTLED))
-    ends: list[int] = []
-    for i in sorted(better, key=lambda i: runs[i].rank):
-        head = next((j for j in ends if agree(target, runs[i], runs[j])), None)
-        if head is not None:
-            heads[i] = head
-        elif len(ends) < ENDS[not small]:
-            heads[i] = i
-            ends.append(i)
+    better = sorted(better, key=lambda i: runs[i].rank)
+    ends = _distinct(target, runs, heads, better, ENDS[not small], OPEN[not small])
     stage(ends, pursued, method, min(FURTHER + NEARBY, maxiter))
     open_ = [i for i in sorted(ends, key=lambda i: runs[i].rank) if not runs[i].converged]
     top = max((runs[i].ascent.value for i in ends if runs[i].regular), default=-math.inf)
     higher = [i for i in open_ if runs[i].ascent.value > top]
     stage(higher[: PURSUED[not small]], pursued, method, maxiter)
+
+
+def _distinct(
+    target: Target,
+    runs: Sequence[Run],
+    heads: dict[int, int],
+    better: Sequence[int],
+    limit: int,
+    few: int,
+) -> list[int]:
+    """Choose so many ends that differ, the first of them, but few that are open."""
+    ends: list[int] = []
+    for i in better:
+        head = next((j for j in ends if agree(target, runs[i], runs[j])), None)
+        if head is not None:
+            heads[i] = head
+            continue
+        is_open = not runs[i].ascent.rested or _far(target, runs[i])
+        if len(ends) < limit and not (is_open and few == 0):
+            heads[i] = i
+            ends.append(i)
+            few -= is_open
+    return ends
+
+
+def _far(target: Target, run: Run) -> bool:
+    """Whether a weight runs away."""
+    phi = target.at.phi(run.ascent.psi)
+    return float(np.abs(phi[target.shrunk]).max(initial=0.0)) > RUNAWAY
 
 
 def _spread(
@@ -219,6 +256,23 @@ def _spread(
 
     jobs = Parallel(n_jobs=n_jobs, return_as="generator")
     yield from jobs(delayed(work)(target, runs[i], *given, None) for i in which)
+
+
+def _eased(target: Target, run: Run, limit: int, hook: Hook | None) -> Run:
+    """Climb under a ridge, and take it off step by step."""
+    start, held = run.ascent, copy.copy(target)
+    psi, penalty, evaluations = start.psi, run.ridge, start.evaluations
+    while penalty > max(target.penalty, LAST * (1.0 - 1e-9)):
+        held.penalty = penalty
+        there = ascend(held, begin(held, start.start, start.label, psi),
+                       replace(EASED, limit=min(EASED.limit, limit)), hook)  # fmt: skip
+        psi, evaluations = there.psi, evaluations + there.evaluations
+        penalty *= EASING
+    there = begin(target, start.start, start.label, psi)
+    if there.value > -math.inf:
+        there.start_value, there.evaluations = start.start_value, there.evaluations + evaluations
+        run.ascent = there
+    return run
 
 
 def _scored(target: Target, run: Run, stage: Stage, hook: Hook | None) -> Run:
@@ -267,8 +321,8 @@ def pursued(target: Target, run: Run, method: Method, limit: int, hook: Hook | N
 
 def _bounded(target: Target, run: Run) -> bool:
     """Whether nothing runs to infinity where a climb stands, and its state forgets."""
-    phi = target.at.phi(run.ascent.psi)
-    if float(np.abs(phi[target.shrunk]).max(initial=0.0)) > RUNAWAY:
+    if _far(target, run):
         return False
+    phi = target.at.phi(run.ascent.psi)
     found = examine(target.likelihood, target.at.layout, phi, target.penalty)
     return all(one.kind == "idle" for one in found)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.models.recurrent.fit.forgetting import lyapunov
+from rnnstats.models.recurrent.fit.forgetting import forgets
 from rnnstats.parameters.transforms import Transform
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ class Target:
     def forgets(self, psi: FloatArray) -> bool:
         """Whether the state forgets where it was: no positive Lyapunov exponent on the sample."""
         here = self.likelihood.evaluate(self.at.phi(psi))
-        return here is not None and lyapunov(self.likelihood.arch, here) <= 0.0
+        return here is not None and forgets(self.likelihood.arch, here)
 
 
 class Walled:

@@ -1,8 +1,9 @@
 """The fit of a recurrent network: starts, climbs, what diverges, the record.
 
-Every start (`starts`) is climbed a little by scoring, the better part further, the highest distinct
-ends to the end (`climbing`). Where the best end is on the way to infinity it is taken further on
-that way, until what is left to gain is nothing, and the record says which unit it is (`endings`).
+Every start (`starts`) is climbed a little by scoring, some of them under a vanishing ridge penalty
+first; the better part further, the highest distinct ends to the end (`climbing`). Where the best
+end is on the way to infinity it is taken further on that way, until what is left to gain is
+nothing, and the record says which unit it is (`endings`).
 """
 
 from __future__ import annotations
@@ -40,9 +41,12 @@ __all__ = ["Plan", "fit", "search"]
 FloatArray = NDArray[np.float64]
 # Times that an end on its way to infinity is taken further, and how much.
 JUMPS, JUMP = 3, 10.0
+# Ridges under which starts are climbed first; three at a time they take turns.
+RIDGES = (0.0, 0.1, 1.0)
 # A regular maximum is reported although weights that run away lead higher, unless they lead higher
-# than this quantile of the likelihood ratio for one unit more.
-LEVEL = 0.95
+# than this quantile of the likelihood ratio for one unit more. The highest of many ends is a
+# supremum, whose quantiles lie well above those of chi-squared: hence one so far out.
+LEVEL = 0.999
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,8 +253,9 @@ def _begin(model: RecurrentMethods, target: Target, plan: Plan, runs: list[Run])
     for theta in plan.given:
         psi = target.at.psi(model.chart.to_standard(theta))
         runs.append(Run(begin(target, len(runs), "start_params", psi)))
-    for label, phi in draws(model, plan.rng, plan.number):
-        runs.append(Run(begin(target, len(runs), label, target.at.psi(phi))))
+    for number, (label, phi) in enumerate(draws(model, plan.rng, plan.number)):
+        ridge = RIDGES[number // 3 % len(RIDGES)]
+        runs.append(Run(begin(target, len(runs), label, target.at.psi(phi)), ridge=ridge))
     if not any(math.isfinite(run.ascent.value) for run in runs):
         raise no_start(model)
 

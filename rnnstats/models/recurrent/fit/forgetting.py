@@ -17,7 +17,7 @@ from rnnstats.kernels import networks
 from rnnstats.kernels.networks import Network
 from rnnstats.models.recurrent.likelihood import Evaluation
 
-__all__ = ["NEUTRAL", "growth", "lyapunov"]
+__all__ = ["NEUTRAL", "forgets", "growth", "lyapunov"]
 
 FloatArray = NDArray[np.float64]
 # Lyapunov exponents below this are zero but for rounding.
@@ -43,6 +43,28 @@ def lyapunov(arch: Network, here: Evaluation) -> float:
     return max(growth(found) for found in networks.slopes(arch, here.weights, here.run))
 
 
+def forgets(arch: Network, here: Evaluation) -> bool:
+    """
+    Say whether the largest Lyapunov exponent is not positive.
+
+    Parameters
+    ----------
+    arch : Network
+    here : Evaluation
+
+    Returns
+    -------
+    bool
+        The norm of a product is at most the product of the norms: often that is enough to know.
+    """
+    for found in networks.slopes(arch, here.weights, here.run):
+        with np.errstate(divide="ignore"):
+            bound = np.log((found * found).sum(axis=(1, 2))).sum() - math.log(found.shape[1])
+        if not bound <= 0.0 and growth(found) > 0.0:
+            return False
+    return True
+
+
 def growth(slopes: FloatArray) -> float:
     """
     Mean logarithm of the growth that a product of matrices brings.
@@ -58,6 +80,9 @@ def growth(slopes: FloatArray) -> float:
         Of the root mean square of the product's singular values, a factor.
     """
     rows, size = slopes.shape[:2]
+    if size == 1:
+        sizes = np.abs(slopes)
+        return float(np.log(sizes).mean()) if sizes.all() else -math.inf
     total = -0.5 * math.log(size)
     while True:
         norms = np.sqrt((slopes * slopes).sum(axis=(1, 2)))

@@ -45,6 +45,8 @@ KEEPS = (0.0, 1.0, 0.0, 2.5)
 GENTLE = 0.5
 # Norm of drawn recurrent weights, from and to.
 RECURRENT = (0.3, 1.0)
+# Parameters of a model whose climbs cost little, and its largest number of starts.
+SMALL, MOST = 40, 32
 # Starts without a likelihood that are replaced by further ones.
 PATIENCE = 20
 
@@ -67,11 +69,14 @@ def default_number(model: RecurrentMethods) -> int:
     Returns
     -------
     int
-        8 for one unit and 4 more for each further one, at most 32; fewer of large networks, whose
-        iterations are dear.
+        8 for one unit and 4 more for each further one, at most 32. Of small models twice as
+        many, at least two a parameter, at most 32; fewer of large networks, whose iterations are
+        dear.
     """
     number = min(4 + 4 * sum(model.units), 32)
     size = model.layout.k_free
+    if size <= SMALL:
+        number = min(max(2 * number, 2 * size), MOST)
     return max(4, min(number, 4000 // max(size, 1)))
 
 

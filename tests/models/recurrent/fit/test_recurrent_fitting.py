@@ -182,6 +182,16 @@ def test_more_units_more_starts_but_not_of_large_networks():
     assert default_number(LSTM(lynx(), k_hidden=16)) == 4
 
 
+@pytest.mark.parametrize("seed", [1, 3])
+def test_starts_under_a_vanishing_ridge_find_the_regular_maximum(seed):
+    """Most climbs of two units on two lags end where weights run away."""
+    results = ElmanRNN(lynx(), k_hidden=2, y_lags=2).fit(cov_type="none", rng=seed)
+    assert results.convergence.converged
+    assert not results.convergence.boundary
+    # the highest of the regular ends of hundreds of starts
+    assert results.llf == pytest.approx(38.8334, abs=1e-3)
+
+
 def test_the_readout_of_a_start_is_a_ridge_regression():
     model = ElmanRNN(lynx(), k_hidden=2)
     bound = model.likelihood.bound
