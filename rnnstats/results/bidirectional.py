@@ -28,6 +28,7 @@ from rnnstats.results.recurrent.inference.refitting import RecurrentRefitter
 from rnnstats.results.recurrent.inference.slopes import axis_slopes
 from rnnstats.results.recurrent.revisions.continuation import RecurrentContinuation
 from rnnstats.results.recurrent.scores import NetworkScores
+from rnnstats.results.recurrent.states.plots import GatePlots
 from rnnstats.results.residuals import ResidualTests
 from rnnstats.results.two_sided.composite import score_trace
 from rnnstats.results.two_sided.drawing import TargetSampler
@@ -68,6 +69,7 @@ class BidirectionalResults(
     Inference,
     Resampling,
     TwoSidedStates,
+    GatePlots,
     RecurrentIdentified,
     TwoSidedPredictions,
     ForecastPlots,

@@ -32,6 +32,7 @@ from rnnstats.results.recurrent.revisions.continuation import RecurrentContinuat
 from rnnstats.results.recurrent.scores import NetworkScores
 from rnnstats.results.recurrent.simulation import RecurrentSampler
 from rnnstats.results.recurrent.states.memory import RecurrentMemory
+from rnnstats.results.recurrent.states.plots import GatePlots
 from rnnstats.results.recurrent.states.states import NO_GATES, RecurrentStates
 from rnnstats.results.recurrent.torch import HELD, RecurrentTorch, recurrence_held
 from rnnstats.results.residuals import ResidualTests
@@ -52,6 +53,7 @@ class RecurrentResults(
     Inference,
     Resampling,
     RecurrentStates,
+    GatePlots,
     RecurrentIdentified,
     RecurrentPredictions,
     RecurrentForecasts,

@@ -9,16 +9,11 @@ from rnnstats.data import Exog
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.results.continuation import future_inputs
 from rnnstats.results.moving import moved_results
+from rnnstats.results.other_rows import names_sequences, renamed, with_names, with_sequences
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.protocol import RecurrentModel
 from rnnstats.results.recurrent.revisions.continued import ContinuedNetwork
 from rnnstats.results.regimes.outputs import coded_rows
-from rnnstats.results.regimes.revisions.continuation import (
-    _names_sequences,
-    _renamed,
-    _with_names,
-    _with_sequences,
-)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -148,9 +143,9 @@ class RecurrentContinuation:
         SpecificationError
             Inputs for a model without.
         """
-        named = _with_names(self.model, endog, groups, "apply")
+        named = with_names(self.model, endog, groups, "apply")
         index = getattr(named, "index", None)
-        model = self.model.clone(named, _renamed(exog, self.model.exog, index), groups=groups)
+        model = self.model.clone(named, renamed(exog, self.model.exog, index), groups=groups)
         again = check_bool(refit, name="refit", caller="apply")
         model = model if again else model.standardised_as(self.model)
         moved: Self = moved_results(self, model, again, fit_kwargs, caller="apply")
@@ -193,12 +188,12 @@ def appended_network(
         whole = appended_network(model.whole, endog, exog, caller=caller)
         return ContinuedNetwork(whole, model.first, model.start_params)
     rows = coded_rows(model, endog, caller)
-    if caller == "append" and groups is None and _names_sequences(rows):
+    if caller == "append" and groups is None and names_sequences(rows):
         groups = rows.index.get_level_values(0) if model.endog.sequences else None
     if groups is None:
         longer = model.endog.extended_with(rows, caller=caller)
     else:
-        longer = _with_sequences(model.endog, rows, groups, caller)
+        longer = with_sequences(model.endog, rows, groups, caller)
     steps = longer.nobs - model.nobs
     if steps < 1:
         raise DataError(f"{caller}: endog must have at least one new row; got 0. Pass later rows.")

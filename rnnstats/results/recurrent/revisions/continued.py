@@ -12,6 +12,7 @@ from rnnstats.data import Endog, Exog
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.differences import hessian_from_score
 from rnnstats.kernels import cells
+from rnnstats.results.later_rows import LaterRows
 from rnnstats.results.protocol import FloatArray, ParameterLayout
 from rnnstats.results.recurrent.protocol import IntArray, RecurrentModel
 
@@ -123,7 +124,7 @@ class ContinuedSystem:
         return np.asarray(self.whole.lags_before(row + self.first))
 
 
-class ContinuedNetwork:
+class ContinuedNetwork(LaterRows):
     """Rows `first` and later of a model, given the rows before: those of its last sequence.
 
     State and lags go on from the earlier rows. Log-likelihood and derivatives are those of the
@@ -175,59 +176,6 @@ class ContinuedNetwork:
         ContinuedSystem
         """
         return ContinuedSystem(self.whole.system(params), self.first)
-
-    def loglike(self, params: FloatArray) -> float:
-        """Return the log-likelihood of the later rows given the earlier ones.
-
-        Parameters
-        ----------
-        params : ndarray of shape (K,)
-
-        Returns
-        -------
-        float
-        """
-        return float(self.loglikeobs(params).sum())
-
-    def loglikeobs(self, params: FloatArray) -> FloatArray:
-        """Return the log-likelihood by row.
-
-        Parameters
-        ----------
-        params : ndarray of shape (K,)
-
-        Returns
-        -------
-        ndarray of shape (nobs,)
-        """
-        return np.asarray(self.whole.loglikeobs(params)[self.first :])
-
-    def score_obs(self, params: FloatArray) -> FloatArray:
-        """Return the derivative of `loglikeobs`.
-
-        Parameters
-        ----------
-        params : ndarray of shape (K,)
-
-        Returns
-        -------
-        ndarray of shape (nobs, K)
-        """
-        return np.asarray(self.whole.score_obs(params)[self.first :])
-
-    def loglike_and_score(self, params: FloatArray) -> tuple[float, FloatArray]:
-        """Return the log-likelihood and its derivative.
-
-        Parameters
-        ----------
-        params : ndarray of shape (K,)
-
-        Returns
-        -------
-        float
-        ndarray of shape (K,)
-        """
-        return self.loglike(params), self.score_obs(params).sum(axis=0)
 
     def hessian(self, params: FloatArray) -> FloatArray:
         """Return the second derivative of the log-likelihood.

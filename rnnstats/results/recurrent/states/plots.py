@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,55 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["draw_columns", "draw_recurrent_memory"]
+__all__ = ["GatePlots", "draw_columns", "draw_recurrent_memory"]
+
+
+class GatePlots(ABC):
+    """The part of results that draws gates.
+
+    Attributes
+    ----------
+    model : RecurrentModel
+    """
+
+    model: Any
+
+    @property
+    @abstractmethod
+    def gates(self) -> pd.DataFrame:
+        """Gates by row."""
+
+    def plot_gates(
+        self, gates: Sequence[int | str] | None = None, fig: Figure | None = None
+    ) -> Figure:
+        """Plot gates over time, one a panel.
+
+        Parameters
+        ----------
+        gates : sequence of int or str, optional
+            Columns of `gates` by number or name; by default those between 0 and 1.
+        fig : matplotlib.figure.Figure, optional
+            Drawn into; by default a new one.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+
+        Raises
+        ------
+        AttributeError
+            The cell has no gates.
+        MissingDependencyError
+            matplotlib is not installed.
+        """
+        table = self.gates
+        if gates is None:
+            written = ("candidate[", "cell[")
+            gates = [name for name in table.columns if not str(name).startswith(written)]
+        return draw_columns(
+            table, gates, np.asarray(self.model.offsets), what="gate", caller="plot_gates",
+            unit_interval=True, fig=fig,
+        )  # fmt: skip
 
 
 def draw_columns(

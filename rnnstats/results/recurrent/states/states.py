@@ -260,38 +260,6 @@ class RecurrentStates(ABC):
             self._state_frame(), states, offsets, what="state", caller="plot_states", fig=fig
         )
 
-    def plot_gates(
-        self, gates: Sequence[int | str] | None = None, fig: Figure | None = None
-    ) -> Figure:
-        """Plot gates over time, one a panel.
-
-        Parameters
-        ----------
-        gates : sequence of int or str, optional
-            Columns of `gates` by number or name; by default those between 0 and 1.
-        fig : matplotlib.figure.Figure, optional
-            Drawn into; by default a new one.
-
-        Returns
-        -------
-        matplotlib.figure.Figure
-
-        Raises
-        ------
-        AttributeError
-            The cell has no gates.
-        MissingDependencyError
-            matplotlib is not installed.
-        """
-        table = self.gates
-        if gates is None:
-            written = ("candidate[", "cell[")
-            gates = [name for name in table.columns if not str(name).startswith(written)]
-        return draw_columns(
-            table, gates, np.asarray(self.model.offsets), what="gate", caller="plot_gates",
-            unit_interval=True, fig=fig,
-        )  # fmt: skip
-
 
 def retention(values: Mapping[str, FloatArray]) -> tuple[str, FloatArray] | None:
     """Share of its content that each unit keeps, in each row.

@@ -10,6 +10,7 @@ import numpy as np
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels.chains import matrix_at
+from rnnstats.results.later_rows import LaterRows
 from rnnstats.results.protocol import FloatArray, ParameterLayout
 from rnnstats.results.regimes.forecasting.outlook import Future, lagged, state_probabilities
 from rnnstats.results.regimes.protocol import CompositeStates, IntArray, RegimeModel, ResponseLike
@@ -117,7 +118,7 @@ class ContinuedSystem:
         return found
 
 
-class ContinuedRegimes:
+class ContinuedRegimes(LaterRows):
     """Rows `first` and later of a model, given the rows before: those of its last sequence.
 
     The start is the predicted law of the regimes at row `first`, and the lags there are those of
@@ -135,6 +136,8 @@ class ContinuedRegimes:
     """
 
     continues = True
+
+    whole: RegimeModel
 
     def __init__(self, whole: RegimeModel, first: int, start_params: FloatArray) -> None:
         self.whole = whole
@@ -225,59 +228,6 @@ class ContinuedRegimes:
                 every = np.concatenate([every, more])
             parts.append(None if every is None else every[:count])
         return self.earlier(), Future(count, *parts)
-
-    def loglike(self, params: FloatArray) -> float:
-        """Return the log-likelihood of the later rows given the earlier ones.
-
-        Parameters
-        ----------
-        params : ndarray of shape (K,)
-
-        Returns
-        -------
-        float
-        """
-        return float(self.loglikeobs(params).sum())
-
-    def loglikeobs(self, params: FloatArray) -> FloatArray:
-        """Return the log-likelihood by row.
-
-        Parameters
-        ----------
-        params : ndarray of shape (K,)
-
-        Returns
-        -------
-        ndarray of shape (nobs,)
-        """
-        return np.asarray(self.whole.loglikeobs(params)[self.first :])
-
-    def score_obs(self, params: FloatArray) -> FloatArray:
-        """Return the derivative of `loglikeobs`.
-
-        Parameters
-        ----------
-        params : ndarray of shape (K,)
-
-        Returns
-        -------
-        ndarray of shape (nobs, K)
-        """
-        return np.asarray(self.whole.score_obs(params)[self.first :])
-
-    def loglike_and_score(self, params: FloatArray) -> tuple[float, FloatArray]:
-        """Return the log-likelihood and its derivative.
-
-        Parameters
-        ----------
-        params : ndarray of shape (K,)
-
-        Returns
-        -------
-        float
-        ndarray of shape (K,)
-        """
-        return self.loglike(params), self.score_obs(params).sum(axis=0)
 
     def hessian(self, params: FloatArray) -> FloatArray:
         """Return the second derivative of the log-likelihood.
