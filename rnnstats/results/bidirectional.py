@@ -34,7 +34,7 @@ from rnnstats.results.two_sided.composite import score_trace
 from rnnstats.results.two_sided.drawing import TargetSampler
 from rnnstats.results.two_sided.predictions import TwoSidedPredictions
 from rnnstats.results.two_sided.refusals import NEVER, PSEUDO, check_covariance
-from rnnstats.results.two_sided.states import TwoSidedStates
+from rnnstats.results.two_sided.states import BOTH, TwoSidedStates
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -96,6 +96,7 @@ class BidirectionalResults(
 
     model: Any
     _residual_words: ClassVar[str] = "Quantile residuals"
+    _reads: ClassVar[str] = BOTH
     _no_sense: ClassVar[Mapping[str, str]] = NEVER
 
     if not TYPE_CHECKING:  # type checkers would take any name for one that exists

@@ -13,7 +13,7 @@ import pandas as pd
 from rnnstats._checks import check_bool, check_literal
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.results.forecasting.prediction import stacked
-from rnnstats.results.recurrent.states.plots import draw_columns
+from rnnstats.results.recurrent.states.plots import PAST, draw_columns
 from rnnstats.results.recurrent.states.states import NO_GATES, gate_table
 from rnnstats.results.states import (
     FilterVsSmoother,
@@ -26,7 +26,10 @@ from rnnstats.results.two_sided import hindsight
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["TwoSidedStates"]
+__all__ = ["BOTH", "TwoSidedStates"]
+
+# What states and gates are given, by the letters of their labels.
+BOTH = "h and c read earlier rows, g and d later ones"
 
 StateKind = Literal["predicted", "filtered", "smoothed"]
 COMPARED = (
@@ -130,9 +133,11 @@ class TwoSidedStates:
         matplotlib.figure.Figure
         """
         check_literal(kind, get_args(StateKind), name="kind", caller="plot_states")
-        table = self._states(both=kind == "smoothed")
-        offsets = np.asarray(self.model.offsets)
-        return draw_columns(table, states, offsets, what="state", caller="plot_states", fig=fig)
+        both = kind == "smoothed"
+        return draw_columns(
+            self._states(both=both), states, np.asarray(self.model.offsets), what="state",
+            caller="plot_states", reads=BOTH if both else PAST, fig=fig,
+        )  # fmt: skip
 
     # -- the value of hindsight ---------------------------------------------------------------
 

@@ -200,3 +200,11 @@ def test_categories_are_drawn_as_categories():
     assert many.shape == (4, 3)
     assert list(res.fittedvalues.columns) == ["letter=a", "letter=b", "letter=c"]
     np.testing.assert_allclose(res.fittedvalues.sum(axis=1), 1.0)
+
+
+def test_pictures_say_which_rows_are_read(regression):
+    pytest.importorskip("matplotlib")
+    res = regression
+    assert all("g and d later" in ax.get_title(loc="left") for ax in res.plot_states().axes)
+    (ax,) = res.plot_states(kind="filtered").axes
+    assert "a function of the rows before" in ax.get_title(loc="left")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["GatePlots", "draw_columns", "draw_recurrent_memory"]
+__all__ = ["PAST", "GatePlots", "draw_columns", "draw_recurrent_memory"]
+
+# What states and gates of a network that reads forward are given.
+PAST = "a function of the rows before"
 
 
 class GatePlots(ABC):
@@ -37,6 +40,7 @@ class GatePlots(ABC):
     """
 
     model: Any
+    _reads: ClassVar[str] = PAST
 
     @property
     @abstractmethod
@@ -72,7 +76,7 @@ class GatePlots(ABC):
             gates = [name for name in table.columns if not str(name).startswith(written)]
         return draw_columns(
             table, gates, np.asarray(self.model.offsets), what="gate", caller="plot_gates",
-            unit_interval=True, fig=fig,
+            reads=self._reads, unit_interval=True, fig=fig,
         )  # fmt: skip
 
 
@@ -83,6 +87,7 @@ def draw_columns(
     *,
     what: str,
     caller: str,
+    reads: str = PAST,
     unit_interval: bool = False,
     fig: Figure | None = None,
 ) -> Figure:
@@ -99,6 +104,8 @@ def draw_columns(
     what : str
         What the columns are, for titles and messages.
     caller : str
+    reads : str
+        What they are given, for titles.
     unit_interval : bool
         Show the whole of it.
     fig : matplotlib.figure.Figure or None
@@ -120,7 +127,7 @@ def draw_columns(
         values = table.iloc[:, place].to_numpy()
         for begin, end in pairwise(offsets):
             ax.plot(x[begin:end], values[begin:end], color=BLUE, lw=1.2)
-        _style(ax, f"{names[place]} ({what}, a function of the rows before)")
+        _style(ax, f"{names[place]} ({what}, {reads})")
         if unit_interval:
             ax.set_ylim(-0.03, 1.03)
         for cut in offsets[1:-1] if several else ():
