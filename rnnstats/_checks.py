@@ -12,11 +12,13 @@ from typing import SupportsIndex, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtri
 
 from rnnstats.errors import DataError, SpecificationError
 
 __all__ = [
     "by_name",
+    "check_alpha",
     "check_bool",
     "check_float",
     "check_generator",
@@ -193,6 +195,31 @@ def check_float(
             rule = f"must lie strictly between {above:g} and {below:g}"
         raise SpecificationError(_message(caller, name, rule, shown(value), hint))
     return number
+
+
+def check_alpha(alpha: float, caller: str) -> float:
+    """Turn one minus a coverage into a normal quantile.
+
+    Parameters
+    ----------
+    alpha : float
+        Strictly between 0 and 1.
+    caller : str
+        Method that the user called, for messages.
+
+    Returns
+    -------
+    float
+        The quantile of a two-sided interval.
+
+    Raises
+    ------
+    SpecificationError
+        `alpha` is not between 0 and 1.
+    """
+    hint = "alpha=0.05 gives 95 % intervals."
+    alpha = check_float(alpha, name="alpha", caller=caller, above=0.0, below=1.0, hint=hint)
+    return float(ndtri(1.0 - alpha / 2.0))
 
 
 def check_bool(value: object, *, name: str, caller: str) -> bool:

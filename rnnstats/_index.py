@@ -21,10 +21,26 @@ __all__ = [
     "frequency",
     "label",
     "position",
+    "step_name",
     "way_to_time",
 ]
 
 Side = Literal["start", "end"]
+# Pandas' letters for frequencies, old and new, after the first hyphen is cut off.
+_STEPS = {
+    **dict.fromkeys(("Y", "YE", "YS", "A", "AS", "BY", "BYE", "BYS", "BA", "BAS"), "years"),
+    **dict.fromkeys(("Q", "QE", "QS", "BQ", "BQE", "BQS"), "quarters"),
+    **dict.fromkeys(("M", "ME", "MS", "BM", "BME", "BMS", "CBME", "CBMS"), "months"),
+    **dict.fromkeys(("B", "C"), "business days"),
+    **dict.fromkeys(("h", "H", "bh", "BH"), "hours"),
+    **dict.fromkeys(("min", "T"), "minutes"),
+    **dict.fromkeys(("s", "S"), "seconds"),
+    **dict.fromkeys(("ms", "L"), "milliseconds"),
+    **dict.fromkeys(("us", "U"), "microseconds"),
+    **dict.fromkeys(("ns", "N"), "nanoseconds"),
+    "W": "weeks",
+    "D": "days",
+}
 
 
 def label(index: pd.Index, row: int) -> str:
@@ -432,3 +448,26 @@ def _period_bounds(index: pd.PeriodIndex, key: Any) -> tuple[Any, Any]:
     if longer:
         return pd.Period(told.start_time, freq=freq), pd.Period(told.end_time, freq=freq)
     return one, one
+
+
+def step_name(index: pd.Index) -> str:
+    """Name what lies between two rows of an index.
+
+    Parameters
+    ----------
+    index : Index
+
+    Returns
+    -------
+    str
+        "quarters", "months", ... from the frequency (given or inferred), "steps of 2 weeks" for a
+        multiple; "rows" where there is none.
+    """
+    given: Any = getattr(index, "freq", None)
+    freq = frequency(index) if isinstance(index, pd.DatetimeIndex) else given
+    if freq is None:
+        return "rows"
+    name = _STEPS.get(str(freq.rule_code).split("-", 1)[0])
+    if name is None:
+        return f"steps of {freq.freqstr}"
+    return name if freq.n == 1 else f"steps of {freq.n} {name}"

@@ -24,7 +24,12 @@ __all__ = [
     "contrast_t_test",
     "contrast_wald_test",
     "jarque_bera",
+    "wrapped",
 ]
+
+
+# Characters to a line of a note below tables.
+WIDTH = 96
 
 
 def build_summary(
@@ -237,3 +242,26 @@ def jarque_bera(resid: FloatArray) -> tuple[float, float, float, float]:
 
     statistic, pvalue, skew, kurtosis = test(resid)
     return float(statistic), float(pvalue), float(skew), float(kurtosis)
+
+
+def wrapped(note: str) -> list[str]:
+    """Break a note into lines.
+
+    Parameters
+    ----------
+    note : str
+        One paragraph.
+
+    Returns
+    -------
+    list of str
+        Lines of at most the width of the tables; all but the first are indented.
+    """
+    lines, current = [], ""
+    for word in note.split():
+        if current and len(current) + 1 + len(word) > WIDTH:
+            lines.append(current)
+            current = "  " + word
+        else:
+            current = f"{current} {word}" if current else word
+    return [*lines, current]

@@ -4,7 +4,7 @@ recurrences and of hidden Markov chains.
 
 from __future__ import annotations
 
-from rnnstats.diagnostics import forgetting, memory
+from rnnstats.diagnostics import memory
 from rnnstats.diagnostics.linearity_tests import linearity
 from rnnstats.diagnostics.residuals import (
     heteroskedasticity,
@@ -13,7 +13,6 @@ from rnnstats.diagnostics.residuals import (
 )
 
 __all__ = [
-    "forgetting",
     "heteroskedasticity",
     "linearity",
     "memory",

@@ -12,12 +12,11 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from rnnstats._checks import check_literal, warn
+from rnnstats._checks import check_alpha, check_literal, warn
 from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.covariance import COV_TYPES, CovarianceEstimate, CovType
 from rnnstats.estimation.hac import check_cov_kwds, describe
 from rnnstats.results import tables
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.covariances import (
     Derivatives,
     Kept,

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from rnnstats import _compat
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType
 from rnnstats.results import tables
@@ -312,8 +313,8 @@ class BidirectionalResults(
         found = super().summary(alpha)
         table = tables.coefficient_table(cast("tables.Summarized", self), alpha)
         words.regroup(found, self.model, table, alpha)
-        notes = tables.wrapped(COMPOSITE if self.model.pseudo else REGRESSION)
+        notes = _compat.wrapped(COMPOSITE if self.model.pseudo else REGRESSION)
         if self.model.penalty:
-            notes += tables.wrapped(words.PENALISED.format(penalty=self.model.penalty))
+            notes += _compat.wrapped(words.PENALISED.format(penalty=self.model.penalty))
         found.extra_txt = "\n".join([found.extra_txt, *notes])
         return found

@@ -11,14 +11,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from rnnstats import _compat
-from rnnstats.diagnostics import memory
+from rnnstats._compat import wrapped
 from rnnstats.diagnostics.identification import LOADING, Identifiability, identify
+from rnnstats.diagnostics.memory import roots as arrays
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import jacobian
 from rnnstats.kernels.system import StateSpace, Tangents
 from rnnstats.results.inference.functions import read_functions
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
-from rnnstats.results.tables import wrapped
 
 __all__ = ["Identification", "identification_of", "numeric_tangents"]
 
@@ -179,7 +179,7 @@ class Identification:
         """
         transition = self._model.system(self._theta).transition
         tangents = _tangents(self._model, self._theta)
-        found = memory.roots(np.array(transition))
+        found = arrays.roots(np.array(transition))
         slopes = np.einsum("qij,kij->qk", found.slopes, tangents.transition)
         slopes = slopes @ self._model.layout.expansion
         told = []

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from rnnstats import _compat
 from rnnstats._checks import check_generator
+from rnnstats._compat import wrapped
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.bootstrap import DEFAULT_SEED
 from rnnstats.estimation.covariance import CovType
@@ -49,7 +50,6 @@ from rnnstats.results.regimes.summary import (
     switching_words,
 )
 from rnnstats.results.residuals import OneStep, ResidualTests
-from rnnstats.results.tables import wrapped
 
 __all__ = ["MarkovResults"]
 

@@ -10,37 +10,23 @@ import pandas as pd
 from scipy import stats
 
 from rnnstats import _compat
-from rnnstats._index import frequency
-from rnnstats.diagnostics import memory as arrays
+from rnnstats._checks import check_alpha
+from rnnstats._compat import wrapped
+from rnnstats._index import step_name
+from rnnstats.diagnostics.memory import roots as arrays
+from rnnstats.diagnostics.memory.products import log_singular_values
 from rnnstats.estimation.covariance import CovarianceEstimate, jacobian
 from rnnstats.kernels.system import StateSpace
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Memory", "Recurrence", "memory_of", "rate_of", "root_table", "step_name"]
+__all__ = ["Memory", "Recurrence", "memory_of", "rate_of", "root_table"]
 
 # Below this share of the largest variance that could arise, a variance is rounding: the matrix is
 # known (its parameters are fixed, or cancel).
 KNOWN = 1e-14
-# Pandas' letters for frequencies, old and new, after the first hyphen is cut off.
-_STEPS = {
-    **dict.fromkeys(("Y", "YE", "YS", "A", "AS", "BY", "BYE", "BYS", "BA", "BAS"), "years"),
-    **dict.fromkeys(("Q", "QE", "QS", "BQ", "BQE", "BQS"), "quarters"),
-    **dict.fromkeys(("M", "ME", "MS", "BM", "BME", "BMS", "CBME", "CBMS"), "months"),
-    **dict.fromkeys(("B", "C"), "business days"),
-    **dict.fromkeys(("h", "H", "bh", "BH"), "hours"),
-    **dict.fromkeys(("min", "T"), "minutes"),
-    **dict.fromkeys(("s", "S"), "seconds"),
-    **dict.fromkeys(("ms", "L"), "milliseconds"),
-    **dict.fromkeys(("us", "U"), "microseconds"),
-    **dict.fromkeys(("ns", "N"), "nanoseconds"),
-    "W": "weeks",
-    "D": "days",
-}
 RECURRENCE, FILTER = "W_h", "W_h - K V"
 # Within this distance of the unit circle, in logs, a root counts as lying on it.
 UNIT = 1e-6
@@ -276,7 +262,7 @@ def memory_of(
         polar = _polar(matrix, found)
         tables.append(_root_table(matrix, found, polar, width))
         rates.append(_rate(matrix, found, polar, alpha))
-        logs = arrays.log_singular_values(matrix.value, steps)
+        logs = log_singular_values(matrix.value, steps)
         columns = [f"log_singular_{j + 1}" for j in range(logs.shape[1])]
         index = pd.RangeIndex(steps + 1, name="lag")
         product = pd.DataFrame(logs, index=index, columns=columns)
@@ -429,26 +415,3 @@ def _rate(
         "of": matrix.name, "log_radius": rate, "log_radius_se": error, "z": z, "pvalue": pvalue,
         "verdict": word,
     }  # fmt: skip
-
-
-def step_name(index: pd.Index) -> str:
-    """Name what lies between two rows of an index.
-
-    Parameters
-    ----------
-    index : Index
-
-    Returns
-    -------
-    str
-        "quarters", "months", ... from the frequency (given or inferred), "steps of 2 weeks" for a
-        multiple; "rows" where there is none.
-    """
-    given: Any = getattr(index, "freq", None)
-    freq = frequency(index) if isinstance(index, pd.DatetimeIndex) else given
-    if freq is None:
-        return "rows"
-    name = _STEPS.get(str(freq.rule_code).split("-", 1)[0])
-    if name is None:
-        return f"steps of {freq.freqstr}"
-    return name if freq.n == 1 else f"steps of {freq.n} {name}"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 import pandas as pd
 
+from rnnstats import _compat
 from rnnstats.errors import SpecificationError
 from rnnstats.results import tables
 from rnnstats.results.base import Results
@@ -211,8 +212,8 @@ class RecurrentResults(
         table = tables.coefficient_table(cast("tables.Summarized", self), alpha)
         words.regroup(found, self.model, table, alpha)
         if self.model.penalty:
-            note = tables.wrapped(words.PENALISED.format(penalty=self.model.penalty))
+            note = _compat.wrapped(words.PENALISED.format(penalty=self.model.penalty))
             found.extra_txt = "\n".join([found.extra_txt, *note])
         if recurrence_held(self.model):
-            found.extra_txt = "\n".join([found.extra_txt, *tables.wrapped(HELD)])
+            found.extra_txt = "\n".join([found.extra_txt, *_compat.wrapped(HELD)])
         return found

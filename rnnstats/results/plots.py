@@ -9,9 +9,24 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rnnstats._checks import check_int
-from rnnstats.errors import DataError, MissingDependencyError
-from rnnstats.results.forecasting.prediction import Prediction, check_alpha, find_name
+from rnnstats._checks import check_alpha, check_int
+from rnnstats._picture import (
+    BAND,
+    BLUE,
+    GREEN,
+    GREY,
+    INNER,
+    ORANGE,
+    band,
+    legend,
+    new_figure,
+    percent,
+    positions,
+    style,
+    time_axis,
+)
+from rnnstats.errors import DataError
+from rnnstats.results.forecasting.prediction import Prediction, find_name
 from rnnstats.results.protocol import FloatArray
 
 if TYPE_CHECKING:
@@ -26,77 +41,6 @@ __all__ = [
     "draw_states",
     "shown_rows",
 ]
-
-# Okabe and Ito's palette: told apart by colour-blind readers and in grey.
-BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
-BAND, INNER = 0.18, "#86BADA"
-
-
-def _new_figure(fig: Figure | None, *, caller: str, width: float, height: float) -> Figure:
-    """Return the figure to draw into."""
-    if fig is not None:
-        return fig
-    try:
-        import matplotlib.pyplot as plt
-    except ImportError as error:
-        raise MissingDependencyError(
-            f"{caller}: plots need matplotlib; got an installation without it. "
-            "Install it with: pip install 'rnnstats[plot]'."
-        ) from error
-    return plt.figure(figsize=(width, height), layout="constrained")
-
-
-def _positions(index: pd.Index) -> Any:
-    """Return the labels of an index as matplotlib can place them."""
-    if isinstance(index, pd.PeriodIndex):
-        return index.to_timestamp().to_numpy()
-    if isinstance(index, pd.DatetimeIndex):
-        return index.tz_localize(None).to_numpy()
-    if pd.api.types.is_numeric_dtype(index):
-        return index.to_numpy()
-    return np.arange(len(index))
-
-
-def _time_axis(ax: Axes, x: Any) -> None:
-    """Write dates short and far enough apart; other labels stay as they are."""
-    if not np.issubdtype(x.dtype, np.datetime64):
-        return
-    import matplotlib.dates
-
-    untyped: Any = matplotlib.dates
-    locator = untyped.AutoDateLocator(minticks=3, maxticks=9)
-    ax.xaxis.set_major_locator(locator)
-    ax.xaxis.set_major_formatter(untyped.ConciseDateFormatter(locator))
-
-
-def _style(ax: Axes, title: str) -> None:
-    ax.set_title(title, loc="left", fontsize=10)
-    ax.grid(True, alpha=0.25, linewidth=0.6)
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-
-
-def _legend(fig: Figure, ax: Axes) -> None:
-    """Put the legend of an axes below all panels, where no line can run through it."""
-    if fig.get_layout_engine() is None:  # a figure of the user's own: nothing makes room for it
-        ax.legend(fontsize=8, frameon=False, loc="best", ncols=2)
-        return
-    handles, labels = ax.get_legend_handles_labels()
-    fig.legend(
-        handles, labels, loc="outside lower center", fontsize=8, frameon=False, ncols=len(labels)
-    )
-
-
-def _percent(alpha: float) -> str:
-    return f"{100 * (1 - alpha):g} %"
-
-
-def _band(
-    ax: Axes, x: Any, mean: FloatArray, error: FloatArray, width: float, color: str, label: str
-) -> None:
-    finite = np.isfinite(error) & np.isfinite(mean)
-    reach = np.where(finite, width * np.where(finite, error, 0.0), np.nan)
-    ax.fill_between(x, mean - reach, mean + reach, color=color, alpha=BAND, lw=0, label=label)
 
 
 def draw_states(
@@ -130,20 +74,20 @@ def draw_states(
     chosen = [find_name(key, names, caller="plot_states", what="state") for key in keys]
     width = check_alpha(alpha, "plot_states")
     known = {"predicted": "rows before", "filtered": "rows so far", "smoothed": "all rows"}[kind]
-    fig = _new_figure(fig, caller="plot_states", width=9, height=1.0 + 2.1 * len(chosen))
-    x = _positions(mean.index)
+    fig = new_figure(fig, caller="plot_states", width=9, height=1.0 + 2.1 * len(chosen))
+    x = positions(mean.index)
     first: Axes | None = None
     for row, j in enumerate(chosen):
         ax = fig.add_subplot(len(chosen), 1, row + 1, sharex=first)
         first = first or ax
         centre, error = mean.iloc[:, j].to_numpy(), errors.iloc[:, j].to_numpy()
-        _band(ax, x, centre, error, width, BLUE, f"{_percent(alpha)} interval")
+        band(ax, x, centre, error, width, BLUE, f"{percent(alpha)} interval")
         ax.plot(x, centre, color=BLUE, lw=1.3, label=f"{kind} mean")
         ax.axhline(0.0, color=GREY, lw=0.6)
-        _style(ax, f"{names[j]}, {kind} (given {known})")
+        style(ax, f"{names[j]}, {kind} (given {known})")
         if row == 0:
-            _time_axis(ax, x)
-            _legend(fig, ax)
+            time_axis(ax, x)
+            legend(fig, ax)
     return fig
 
 
@@ -192,9 +136,9 @@ def draw_forecast(
     matplotlib.figure.Figure
     """
     names = [str(name) for name in seen.columns]
-    fig = _new_figure(fig, caller="plot_forecast", width=9, height=1.0 + 2.4 * len(names))
+    fig = new_figure(fig, caller="plot_forecast", width=9, height=1.0 + 2.4 * len(names))
     steps = len(prediction.row_labels)
-    x = _positions(seen.index.append(prediction.row_labels))
+    x = positions(seen.index.append(prediction.row_labels))
     past, future = x[: len(seen)], x[len(seen) :]
     first: Axes | None = None
     for j, name in enumerate(names):
@@ -208,7 +152,7 @@ def draw_forecast(
         one_step = fitted.iloc[:, j].to_numpy()
         ax.plot(past, one_step, color=GREEN, lw=1.0, alpha=0.8, label="predicted one row ahead")
         ax.fill_between(
-            future, low, high, color=BLUE, alpha=BAND, lw=0, label=f"{_percent(alpha)} interval"
+            future, low, high, color=BLUE, alpha=BAND, lw=0, label=f"{percent(alpha)} interval"
         )
         if alpha < 0.5:
             inner = prediction.summary_frame(j, 0.5)
@@ -217,10 +161,10 @@ def draw_forecast(
         marker = "o" if steps <= 24 else None
         ax.plot(future, mean, color=BLUE, lw=1.5, marker=marker, ms=3, label="forecast")
         ax.axvline(past[-1], color=GREY, lw=0.8, ls=":")
-        _style(ax, f"{name}, forecasts given {prediction.information_set}" if j == 0 else name)
+        style(ax, f"{name}, forecasts given {prediction.information_set}" if j == 0 else name)
         if j == 0:
-            _time_axis(ax, x)
-            _legend(fig, ax)
+            time_axis(ax, x)
+            legend(fig, ax)
     return fig
 
 
@@ -241,21 +185,21 @@ def draw_filter_vs_smoother(frame: pd.DataFrame, *, alpha: float, fig: Figure | 
     """
     width = check_alpha(alpha, "plot")
     names = list(dict.fromkeys(frame.index.get_level_values(1)))
-    fig = _new_figure(fig, caller="plot", width=11, height=1.0 + 2.3 * len(names))
+    fig = new_figure(fig, caller="plot", width=11, height=1.0 + 2.3 * len(names))
     first: Axes | None = None
     for row, name in enumerate(names):
         part = frame.xs(name, level=1)
-        x = _positions(part.index)
+        x = positions(part.index)
         ax = fig.add_subplot(len(names), 2, 2 * row + 1, sharex=first)
         first = first or ax
         spreads = fig.add_subplot(len(names), 2, 2 * row + 2, sharex=first)
         for kind, color in (("filtered", ORANGE), ("smoothed", BLUE)):
             mean, error = part[f"{kind}_mean"].to_numpy(), part[f"{kind}_sd"].to_numpy()
             if kind == "smoothed":
-                _band(ax, x, mean, error, width, color, f"smoothed, {_percent(alpha)} interval")
+                band(ax, x, mean, error, width, color, f"smoothed, {percent(alpha)} interval")
             else:
                 edges = np.where(np.isfinite(error), width * error, np.nan)
-                label = f"filtered, {_percent(alpha)} interval"
+                label = f"filtered, {percent(alpha)} interval"
                 ax.plot(x, mean - edges, color=color, lw=0.7, ls=":", label=label)
                 ax.plot(x, mean + edges, color=color, lw=0.7, ls=":")
             ax.plot(x, mean, color=color, lw=1.1, label=f"{kind} mean")
@@ -263,11 +207,11 @@ def draw_filter_vs_smoother(frame: pd.DataFrame, *, alpha: float, fig: Figure | 
             spreads.plot(x, shown, color=color, lw=1.3, label=kind)
         largest = part["filtered_sd"].where(np.isfinite(part["filtered_sd"])).max()
         spreads.set_ylim(0.0, 1.15 * float(largest) if largest > 0 else 1.0)
-        _style(ax, f"{name}: filtered (rows so far) and smoothed (all rows)")
-        _style(spreads, f"{name}: standard deviation")
+        style(ax, f"{name}: filtered (rows so far) and smoothed (all rows)")
+        style(spreads, f"{name}: standard deviation")
         if row == 0:
-            _time_axis(ax, x)
-            _legend(fig, ax)
+            time_axis(ax, x)
+            legend(fig, ax)
     return fig
 
 
@@ -293,7 +237,7 @@ def draw_memory(
     -------
     matplotlib.figure.Figure
     """
-    fig = _new_figure(fig, caller="plot", width=10, height=4.8)
+    fig = new_figure(fig, caller="plot", width=10, height=4.8)
     circle, curves = fig.add_subplot(1, 2, 1), fig.add_subplot(1, 2, 2)
     angle = np.linspace(0.0, 2.0 * np.pi, 361)
     circle.plot(np.cos(angle), np.sin(angle), color=GREY, lw=0.8)
@@ -323,8 +267,8 @@ def draw_memory(
     room = 0.08 * (max(shown) - min(shown))  # the smaller ones may fall out of the picture
     curves.set_ylim(min(shown) - 3.0 * room, max(shown) + room)
     curves.set(xlabel=f"lag k ({step})", ylabel="log singular value of the k-th power")
-    _style(circle, "Roots and the unit circle")
-    _style(curves, "Products of Jacobians (thin: smaller singular values)")
+    style(circle, "Roots and the unit circle")
+    style(curves, "Products of Jacobians (thin: smaller singular values)")
     handles, labels = circle.get_legend_handles_labels()
     more, names = curves.get_legend_handles_labels()
     below: Any = {"loc": "outside lower center", "ncols": 3} if fig.get_layout_engine() else {}
@@ -373,7 +317,7 @@ def draw_diagnostics(
             f"plot_diagnostics: there must be more residuals than lags; got {values.size} residuals"
             f" and {lags} lags. Ask for fewer lags."
         )
-    fig = _new_figure(fig, caller="plot_diagnostics", width=10, height=6.5)
+    fig = new_figure(fig, caller="plot_diagnostics", width=10, height=6.5)
     _over_time(fig.add_subplot(2, 2, 1), series, names[which], words)
     _histogram(fig.add_subplot(2, 2, 2), values)
     _quantiles(fig.add_subplot(2, 2, 3), values)
@@ -382,14 +326,14 @@ def draw_diagnostics(
 
 
 def _over_time(ax: Axes, series: pd.Series, name: str, words: str) -> None:
-    x = _positions(series.index)
+    x = positions(series.index)
     ax.plot(x, series.to_numpy(), color=BLUE, lw=1.0)
-    _time_axis(ax, x)
+    time_axis(ax, x)
     ax.axhline(0.0, color=GREY, lw=0.8)
     for level in (-1.96, 1.96):
         ax.axhline(level, color=GREY, lw=0.8, ls=":")
     short = name if len(name) <= 24 else f"{name[:21]}..."
-    _style(ax, f"{words} of {short} (dotted: 95 %)")
+    style(ax, f"{words} of {short} (dotted: 95 %)")
 
 
 def _histogram(ax: Axes, values: FloatArray) -> None:
@@ -400,7 +344,7 @@ def _histogram(ax: Axes, values: FloatArray) -> None:
         ax.plot(grid, stats.gaussian_kde(values)(grid), color=BLUE, lw=1.3, label="density")
     ax.plot(grid, stats.norm.pdf(grid), color=ORANGE, lw=1.3, ls="--", label="N(0, 1)")
     ax.legend(fontsize=8, frameon=False)
-    _style(ax, "Histogram and density")
+    style(ax, "Histogram and density")
 
 
 def _quantiles(ax: Axes, values: FloatArray) -> None:
@@ -411,7 +355,7 @@ def _quantiles(ax: Axes, values: FloatArray) -> None:
     ends = np.array([theory[0], theory[-1]])
     ax.plot(ends, ends, color=ORANGE, lw=1.3, ls="--")
     ax.set_xlabel("standard normal quantiles", fontsize=8)
-    _style(ax, "Normal Q-Q (line: N(0, 1))")
+    style(ax, "Normal Q-Q (line: N(0, 1))")
 
 
 def _correlogram(ax: Axes, values: FloatArray, lags: int) -> None:
@@ -430,4 +374,4 @@ def _correlogram(ax: Axes, values: FloatArray, lags: int) -> None:
     largest = max(float(np.abs(np.array(products) / variance).max()), bound)
     ax.set_ylim(-1.3 * largest, 1.3 * largest)
     ax.set_xlabel("lag", fontsize=8)
-    _style(ax, "Correlogram (band: 95 % under no correlation)")
+    style(ax, "Correlogram (band: 95 % under no correlation)")

@@ -11,10 +11,10 @@ import pandas as pd
 from scipy import stats
 
 from rnnstats import _compat
+from rnnstats._compat import wrapped
 from rnnstats.errors import DataError
 from rnnstats.results.forecasting.prediction import product_index, stacked
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

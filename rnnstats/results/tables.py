@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
+from rnnstats._compat import wrapped
 from rnnstats.errors import DataError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.results.protocol import FittedModel, FloatArray
@@ -22,7 +23,6 @@ __all__ = [
     "information_rank",
     "starts_table",
     "summary",
-    "wrapped",
 ]
 
 # A direction of the information, scaled to unit diagonal, counts as flat below this eigenvalue.
@@ -32,7 +32,6 @@ FLAT = 1e-10
 CURVED = 1e-6
 # Components of a null direction below this share of its largest are not worth a name.
 SMALL = 0.1
-WIDTH = 96
 
 
 class Summarized(Protocol):
@@ -393,26 +392,3 @@ def _notes(results: Summarized) -> list[str]:
     if results.cov_note:
         notes.append(results.cov_note)
     return [line for note in notes for line in wrapped(note)]
-
-
-def wrapped(note: str) -> list[str]:
-    """Break a note into lines.
-
-    Parameters
-    ----------
-    note : str
-        One paragraph.
-
-    Returns
-    -------
-    list of str
-        Lines of at most the width of the tables; all but the first are indented.
-    """
-    lines, current = [], ""
-    for word in note.split():
-        if current and len(current) + 1 + len(word) > WIDTH:
-            lines.append(current)
-            current = "  " + word
-        else:
-            current = f"{current} {word}" if current else word
-    return [*lines, current]

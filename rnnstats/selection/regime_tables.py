@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
+from rnnstats._picture import new_figure
 from rnnstats.kernels import markov
-from rnnstats.results.plots import _new_figure
 from rnnstats.selection.running import has_converged
 from rnnstats.selection.tables import (
     CRITERIA,
@@ -171,7 +171,7 @@ def draw(
     matplotlib.figure.Figure
     """
     width = 8.0 if tests else 4.2
-    fig = _new_figure(fig, caller="RegimeSelection.plot", width=width, height=3.4)
+    fig = new_figure(fig, caller="RegimeSelection.plot", width=width, height=3.4)
     left, *right = fig.subplots(1, 1 + bool(tests), squeeze=False)[0]
     draw_criteria(left, table, REGIME_CRITERIA, criterion)
     left.set_xlabel("regimes")

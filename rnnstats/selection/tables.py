@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
-from rnnstats.results.plots import _new_figure
+from rnnstats._picture import new_figure
 from rnnstats.selection.notes import model_of, number_of_states
 from rnnstats.selection.running import has_converged
 
@@ -144,7 +144,7 @@ def draw(
     fig: Figure | None,
 ) -> Figure:
     """Draw criteria above their smallest value, and singular values."""
-    fig = _new_figure(fig, caller="OrderSelection.plot", width=8.0, height=3.4)
+    fig = new_figure(fig, caller="OrderSelection.plot", width=8.0, height=3.4)
     left, right = fig.subplots(1, 2)
     draw_criteria(left, table, CRITERIA, criterion)
     finite = (table[list(CRITERIA)] - table[list(CRITERIA)].min()).to_numpy()

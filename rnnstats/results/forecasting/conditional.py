@@ -9,12 +9,12 @@ import pandas as pd
 from scipy import stats
 
 from rnnstats import _compat
+from rnnstats._compat import wrapped
 from rnnstats.results.continuation import rows_index
 from rnnstats.results.forecasting.prediction import Moments, Prediction
 from rnnstats.results.forecasting.scenario import Conditioned
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.responses.contributions import date_text
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

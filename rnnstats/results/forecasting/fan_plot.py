@@ -8,18 +8,18 @@ import numpy as np
 import pandas as pd
 
 from rnnstats._checks import check_float
-from rnnstats.errors import SpecificationError
-from rnnstats.results.plots import (
+from rnnstats._picture import (
     BLUE,
     GREY,
     ORANGE,
-    _legend,
-    _new_figure,
-    _positions,
-    _style,
-    _time_axis,
-    shown_rows,
+    legend,
+    new_figure,
+    positions,
+    style,
+    time_axis,
 )
+from rnnstats.errors import SpecificationError
+from rnnstats.results.plots import shown_rows
 from rnnstats.results.protocol import FloatArray
 
 if TYPE_CHECKING:
@@ -131,8 +131,8 @@ def draw_fan(
     widths = checked_levels(levels)
     last = seen.iloc[-shown_rows(history, prediction, caller="plot_fan") :]
     names = [str(name) for name in seen.columns]
-    fig = _new_figure(fig, caller="plot_fan", width=9, height=1.0 + 2.4 * len(names))
-    x = _positions(last.index.append(prediction.row_labels))
+    fig = new_figure(fig, caller="plot_fan", width=9, height=1.0 + 2.4 * len(names))
+    x = positions(last.index.append(prediction.row_labels))
     past, future = x[: len(last)], x[len(last) :]
     mean = pd.DataFrame(prediction.predicted_mean).to_numpy()
     ends = {level: prediction.conf_int(1.0 - level).to_numpy() for level in widths}
@@ -158,8 +158,8 @@ def draw_fan(
             )  # fmt: skip
             ax.plot(future, conditions[:, j], "D", color=ORANGE, ms=4, label="condition")
         ax.axvline(past[-1], color=GREY, lw=0.8, ls=":")
-        _style(ax, f"{name}, given {prediction.information_set}" if j == 0 else name)
+        style(ax, f"{name}, given {prediction.information_set}" if j == 0 else name)
         if j == 0:
-            _time_axis(ax, x)
-            _legend(fig, ax)
+            time_axis(ax, x)
+            legend(fig, ax)
     return fig

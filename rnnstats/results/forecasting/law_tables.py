@@ -7,9 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from rnnstats._checks import check_float
+from rnnstats._checks import check_alpha, check_float
 from rnnstats.errors import SpecificationError
-from rnnstats.results.forecasting.prediction import Moments, check_alpha, find_name
+from rnnstats.results.forecasting.prediction import Moments, find_name
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.regimes.forecasting.laws import Kind, Law
 from rnnstats.results.regimes.forecasting.search import highest_density, quantile

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
+from rnnstats._compat import wrapped
 from rnnstats.kernels.kalman import kalman_smoother
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results.continuation import rows_index
@@ -17,7 +18,6 @@ from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.responses.contributions import date_text
 from rnnstats.results.responses.intercepts import padded
 from rnnstats.results.responses.weights import Pattern, Weigher
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,7 +15,7 @@ import pandas as pd
 from scipy import stats
 from scipy.linalg import solve_triangular
 
-from rnnstats._checks import check_float
+from rnnstats._checks import check_alpha, check_float
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate, delta_method, jacobian
 from rnnstats.kernels.kalman import FilterOutput, kalman_filter
@@ -34,7 +34,6 @@ __all__ = [
     "Uncertainty",
     "diffuse_rows",
     "parameter_variance",
-    "check_alpha",
     "find_name",
     "predict_moments",
     "product_index",
@@ -414,31 +413,6 @@ def product_index(index: pd.Index, names: tuple[str, ...], level: str) -> pd.Mul
     labels: list[Any] = [index, list(names)]
     product: pd.MultiIndex = pd.MultiIndex.from_product(labels, names=[title, level])
     return product
-
-
-def check_alpha(alpha: float, caller: str) -> float:
-    """Turn one minus a coverage into a normal quantile.
-
-    Parameters
-    ----------
-    alpha : float
-        Strictly between 0 and 1.
-    caller : str
-        Method that the user called, for messages.
-
-    Returns
-    -------
-    float
-        The quantile of a two-sided interval.
-
-    Raises
-    ------
-    SpecificationError
-        `alpha` is not between 0 and 1.
-    """
-    hint = "alpha=0.05 gives 95 % intervals."
-    alpha = check_float(alpha, name="alpha", caller=caller, above=0.0, below=1.0, hint=hint)
-    return float(stats.norm.ppf(1 - alpha / 2))
 
 
 def find_name(

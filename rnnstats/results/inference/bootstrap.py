@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
-from rnnstats._checks import check_literal
+from rnnstats._checks import check_alpha, check_literal
+from rnnstats._compat import wrapped
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.bootstrap import Draws
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.formulas import read_equations
 from rnnstats.results.protocol import FloatArray
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

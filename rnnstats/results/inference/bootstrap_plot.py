@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from rnnstats._checks import suggest
+from rnnstats._picture import BLUE, ORANGE, new_figure, style
 from rnnstats.errors import SpecificationError
-from rnnstats.results.plots import BLUE, ORANGE, _new_figure, _style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -57,7 +57,7 @@ def draw_bootstrap(
         raise SpecificationError("plot: names must hold a parameter; got none. Leave it out.")
     across = min(3, len(names))
     down = -(-len(names) // across)
-    fig = _new_figure(fig, caller="plot", width=3.6 * across, height=2.6 * down)
+    fig = new_figure(fig, caller="plot", width=3.6 * across, height=2.6 * down)
     for place, name in enumerate(names, start=1):
         ax = fig.add_subplot(down, across, place)
         values = draws[name].to_numpy()
@@ -69,6 +69,6 @@ def draw_bootstrap(
         for end in (float(ends[0][name]), float(ends[1][name])):
             ax.axvline(end, color=BLUE, lw=0.9, ls=":")
         ax.tick_params(labelsize=8)
-        _style(ax, name)
+        style(ax, name)
     fig.supxlabel("line: estimate; dashed: mean of the draws; dotted: interval", fontsize=8)
     return fig

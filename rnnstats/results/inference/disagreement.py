@@ -11,6 +11,7 @@ import pandas as pd
 
 from rnnstats import _compat
 from rnnstats._checks import warn
+from rnnstats._compat import wrapped
 from rnnstats._table import frozen
 from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.bootstrap import SampleSource
@@ -19,7 +20,6 @@ from rnnstats.estimation.disagreement import InformationTest, indicators, inform
 from rnnstats.estimation.progress import Counter
 from rnnstats.results.inference.covariances import Derivatives, hessian_along, without_fixed
 from rnnstats.results.protocol import FittedModel, FloatArray, direction_names
-from rnnstats.results.tables import wrapped
 
 __all__ = ["CovarianceComparison", "compared", "simulated_test"]
 

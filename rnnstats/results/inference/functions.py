@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from rnnstats._checks import check_alpha
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.estimation.differences import jacobian
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.formulas import read_equations
 from rnnstats.results.protocol import FittedModel, FloatArray, free_directions
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from rnnstats._checks import check_bool, check_generator, check_int, check_literal
+from rnnstats._checks import check_alpha, check_bool, check_generator, check_int, check_literal
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.bootstrap import SampleSource
 from rnnstats.estimation.covariance import COV_TYPES, CovarianceEstimate, CovType
 from rnnstats.estimation.disagreement import InformationTest
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.covariances import Derivatives
 from rnnstats.results.inference.disagreement import CovarianceComparison, compared, simulated_test
 from rnnstats.results.inference.functions import delta_table, read_functions

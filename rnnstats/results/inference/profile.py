@@ -12,14 +12,13 @@ import pandas as pd
 from scipy.interpolate import PchipInterpolator
 
 from rnnstats import _compat
-from rnnstats._checks import warn
+from rnnstats._checks import check_alpha, warn
 from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.convergence import Optimum
 from rnnstats.estimation.covariance import CovarianceEstimate, covariance
 from rnnstats.estimation.differences import jacobian
 from rnnstats.estimation.profile import Curve, Point, ScalarFn, Task, interval_end
 from rnnstats.estimation.progress import Counter
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.coordinates import Coordinates
 from rnnstats.results.inference.formulas import read_equations
 from rnnstats.results.inference.functions import Functions, read_functions

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from rnnstats._picture import BLUE, GREY, ORANGE, legend, new_figure, style
 from rnnstats.errors import SpecificationError
-from rnnstats.results.plots import BLUE, GREY, ORANGE, _legend, _new_figure, _style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -51,14 +51,14 @@ def draw_profiles(
         )
     columns = min(3, len(shown))
     rows = -(-len(shown) // columns)
-    figure = _new_figure(fig, caller="plot", width=3.6 * columns, height=2.8 * rows)
+    figure = new_figure(fig, caller="plot", width=3.6 * columns, height=2.8 * rows)
     cut = float(stats.chi2.ppf(1.0 - alpha, 1))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax, name in zip(axes, shown, strict=False):
         _panel(ax, name, table.loc[name], curves[name], cut)
     for ax in axes[len(shown) :]:
         ax.set_visible(False)
-    _legend(figure, axes[0])
+    legend(figure, axes[0])
     return figure
 
 
@@ -77,4 +77,4 @@ def _panel(ax: Axes, name: str, row: Any, curve: pd.DataFrame, cut: float) -> No
     ax.set_ylim(0.0, 1.7 * cut)
     ax.locator_params(axis="x", nbins=5)
     ax.set_ylabel("deviance")
-    _style(ax, str(name))
+    style(ax, str(name))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from rnnstats._checks import check_alpha
 from rnnstats.errors import (
     NotPositiveDefiniteError,
     NotStationaryError,
@@ -15,7 +16,6 @@ from rnnstats.errors import (
 )
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.estimation.differences import jacobian
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.protocol import FloatArray, ParameterLayout
 
 __all__ = [

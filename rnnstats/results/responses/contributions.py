@@ -10,6 +10,7 @@ import pandas as pd
 
 from rnnstats import _compat
 from rnnstats._checks import check_int, check_literal
+from rnnstats._compat import wrapped
 from rnnstats._index import label
 from rnnstats.kernels.kalman import kalman_filter, kalman_smoother
 from rnnstats.kernels.system import StateSpace
@@ -19,7 +20,6 @@ from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.responses.history import START
 from rnnstats.results.responses.intercepts import TREND, Source, padded, sources_of, with_source
 from rnnstats.results.responses.weights import Weigher
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.linalg import solve_triangular
 
 from rnnstats import _compat
+from rnnstats._compat import wrapped
 from rnnstats._index import label
 from rnnstats.equivalence.steady import shares_noise
 from rnnstats.kernels.kalman import FilterOutput, SmootherOutput
@@ -22,7 +23,6 @@ from rnnstats.results.responses.impulse import (
 )
 from rnnstats.results.responses.intercepts import Source, sources_of
 from rnnstats.results.responses.weights import filter_gains
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

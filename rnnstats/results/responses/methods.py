@@ -10,12 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from rnnstats._checks import check_bool, check_int, check_literal
+from rnnstats._checks import check_alpha, check_bool, check_int, check_literal
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.kalman import FilterOutput, SmootherOutput
 from rnnstats.kernels.system import StateSpace
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 from rnnstats.results.responses import impulse as impulses
 from rnnstats.results.responses.bands import BandKind, Bands, bootstrap_bands, delta_bands

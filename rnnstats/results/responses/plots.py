@@ -8,15 +8,15 @@ import numpy as np
 import pandas as pd
 
 from rnnstats._index import label
-from rnnstats.results.plots import (
+from rnnstats._picture import (
     BAND,
     BLUE,
     GREY,
-    _legend,
-    _new_figure,
-    _positions,
-    _style,
-    _time_axis,
+    legend,
+    new_figure,
+    positions,
+    style,
+    time_axis,
 )
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.responses.bands import Bands
@@ -100,7 +100,7 @@ def _banded(
     """
     rows, columns = len(titles), len(titles[0])
     width, height = max(5.5, 1.0 + 3.0 * columns), 1.2 + 2.0 * rows
-    fig = _new_figure(fig, caller="plot", width=width, height=height)
+    fig = new_figure(fig, caller="plot", width=width, height=height)
     first: Axes | None = None
     for i in range(rows):
         for j in range(columns):
@@ -112,11 +112,11 @@ def _banded(
             ax.plot(x, bands.point[:, i, j], color=BLUE, lw=1.4, marker=marker, ms=3,
                     label=words[0])  # fmt: skip
             ax.axhline(0.0, color=GREY, lw=0.8)
-            _style(ax, titles[i][j])
+            style(ax, titles[i][j])
             if i == rows - 1:
                 ax.set_xlabel(words[2], fontsize=8)
     if first is not None:
-        _legend(fig, first)
+        legend(fig, first)
     return fig
 
 
@@ -173,7 +173,7 @@ def draw_shares(
     columns = min(3, len(outputs))
     rows = -(-len(outputs) // columns)
     width, height = max(6.0, 1.0 + 3.4 * columns), 1.2 + 2.6 * rows
-    fig = _new_figure(fig, caller="plot", width=width, height=height)
+    fig = new_figure(fig, caller="plot", width=width, height=height)
     steps = np.arange(1, shares.shape[1] + 1)
     first: Axes | None = None
     for i, output in enumerate(outputs):
@@ -186,7 +186,7 @@ def draw_shares(
             base = base + value
         ax.set_ylim(0.0, max(1.0, float(shares.sum(axis=2).max())))
         ax.set_xlim(0.4, steps[-1] + 0.6)
-        _style(ax, f"error of {output}")
+        style(ax, f"error of {output}")
         ax.set_xlabel("steps ahead", fontsize=8)
     if first is not None:
         _many_legend(fig, first)
@@ -228,9 +228,9 @@ def draw_parts(
     -------
     matplotlib.figure.Figure
     """
-    fig = _new_figure(fig, caller="plot", width=9.5, height=1.3 + 2.4 * len(outputs))
+    fig = new_figure(fig, caller="plot", width=9.5, height=1.3 + 2.4 * len(outputs))
     few = len(index) <= FEW
-    x = np.arange(len(index)) if few else _positions(index)
+    x = np.arange(len(index)) if few else positions(index)
     shown = [j for j, part in enumerate(parts) if part not in without and values[:, :, j].any()]
     left_out = [part for part in parts if part in without]
     first: Axes | None = None
@@ -250,9 +250,9 @@ def draw_parts(
         ax.plot(x, total, color="black", lw=1.1, marker=marker, ms=3, label="sum")
         ax.axhline(0.0, color=GREY, lw=0.8)
         less = f", less {', '.join(left_out)}" if left_out else ""
-        _style(ax, f"{output}: {title}{less}")
+        style(ax, f"{output}: {title}{less}")
         if i == 0:
-            _time_axis(ax, x)
+            time_axis(ax, x)
             _many_legend(fig, ax)
         if few:
             words = [label(index, row) for row in range(len(index))]
@@ -280,15 +280,15 @@ def draw_weights(weights: pd.DataFrame, *, words: str, fig: Figure | None) -> Fi
     large = np.flatnonzero(sizes > SMALL * sizes.max(initial=0.0))
     if large.size:
         weights = weights.iloc[max(0, large[0] - 2) : large[-1] + 3]
-    fig = _new_figure(fig, caller="plot", width=9, height=1.0 + 2.0 * len(names))
-    x = _positions(weights.index)
+    fig = new_figure(fig, caller="plot", width=9, height=1.0 + 2.0 * len(names))
+    x = positions(weights.index)
     first: Axes | None = None
     for i, name in enumerate(names):
         ax = fig.add_subplot(len(names), 1, i + 1, sharex=first, sharey=first)
         first = first or ax
         ax.vlines(x, 0.0, weights[name].to_numpy(), color=_color(i), lw=1.4)
         ax.axhline(0.0, color=GREY, lw=0.8)
-        _style(ax, f"{name}: {words}" if i == 0 else str(name))
+        style(ax, f"{name}: {words}" if i == 0 else str(name))
         if i == 0:
-            _time_axis(ax, x)
+            time_axis(ax, x)
     return fig

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
+from rnnstats._compat import wrapped
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.responses.bands import Bands
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

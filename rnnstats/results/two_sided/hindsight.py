@@ -12,12 +12,12 @@ from scipy import stats
 
 from rnnstats import _compat
 from rnnstats._checks import check_float, check_int
+from rnnstats._compat import wrapped
 from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
 from rnnstats.estimation.progress import Counter
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.protocol import IntArray
 from rnnstats.results.states import long_run_variance
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

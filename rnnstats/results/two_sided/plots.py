@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from rnnstats.results.plots import BLUE, GREY, _new_figure, _positions, _style, _time_axis
+from rnnstats._picture import BLUE, GREY, new_figure, positions, style, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -27,8 +27,8 @@ def draw_gains(gain: pd.Series, *, fig: Figure | None) -> Figure:
     -------
     matplotlib.figure.Figure
     """
-    fig = _new_figure(fig, caller="plot", width=9, height=5)
-    x = _positions(gain.index)
+    fig = new_figure(fig, caller="plot", width=9, height=5)
+    x = positions(gain.index)
     upper = fig.add_subplot(2, 1, 1)
     upper.vlines(x, 0.0, gain.to_numpy(), color=GREY, linewidth=1.0)
     lower = fig.add_subplot(2, 1, 2, sharex=upper)
@@ -36,6 +36,6 @@ def draw_gains(gain: pd.Series, *, fig: Figure | None) -> Figure:
     titles = ("Gain of the two-sided network in log score, by row", "Gains added up")
     for ax, title in zip((upper, lower), titles, strict=True):
         ax.axhline(0.0, color="black", linewidth=0.8)
-        _style(ax, title)
-        _time_axis(ax, x)
+        style(ax, title)
+        time_axis(ax, x)
     return fig

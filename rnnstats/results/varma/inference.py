@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rnnstats import _compat
+from rnnstats._checks import check_alpha
+from rnnstats._compat import wrapped
 from rnnstats.equivalence.coprimeness import shown_root
 from rnnstats.equivalence.polynomials import Polynomials
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.protocol import FloatArray
-from rnnstats.results.tables import wrapped
 from rnnstats.results.varma.labels import coefficient_names
 from rnnstats.results.varma.mapping import Coefficients, Mapped
 from rnnstats.results.varma.statsmodels_model import Sample

@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from rnnstats._checks import check_bool, check_literal
+from rnnstats._checks import check_alpha, check_bool, check_literal
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType
 from rnnstats.estimation.hac import hac_meat
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.effects.effect_slopes import (
     Change,

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rnnstats.results.forecasting.fan_plot import checked_levels
-from rnnstats.results.plots import (
+from rnnstats._picture import (
     GREEN,
     GREY,
-    _legend,
-    _new_figure,
-    _positions,
-    _style,
-    _time_axis,
-    shown_rows,
+    legend,
+    new_figure,
+    positions,
+    style,
+    time_axis,
 )
+from rnnstats.results.forecasting.fan_plot import checked_levels
+from rnnstats.results.plots import shown_rows
 from rnnstats.results.regimes.forecasting.forecast_plot import _categories, _fan
 from rnnstats.results.regimes.outputs import column_levels
 
@@ -70,8 +70,8 @@ def draw_law_fan(
     endog, known = model.endog, column_levels(model)
     last, index = endog.values[-rows:], endog.index[-rows:]
     count = len(endog.names)
-    fig = _new_figure(fig, caller="plot_fan", width=9, height=1.2 + 2.4 * count)
-    x = _positions(index.append(prediction.row_labels))
+    fig = new_figure(fig, caller="plot_fan", width=9, height=1.2 + 2.4 * count)
+    x = positions(index.append(prediction.row_labels))
     past, future = x[: len(last)], x[len(last) :]
     first: Axes | None = None
     for j, name in enumerate(endog.names):
@@ -88,10 +88,10 @@ def draw_law_fan(
         else:
             _categories(ax, (past, future), values, prediction.summary_frame(j))
         ax.axvline(past[-1], color=GREY, lw=0.8, ls=":")
-        _style(ax, f"{name}, given {prediction.information_set}" if j == 0 else str(name))
+        style(ax, f"{name}, given {prediction.information_set}" if j == 0 else str(name))
         if np.isfinite(values).any() and known[j] is None:
             ax.margins(x=0.01)
         if j == 0:
-            _time_axis(ax, x)
-            _legend(fig, ax)
+            time_axis(ax, x)
+            legend(fig, ax)
     return fig

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.linalg import solve_triangular
 
 from rnnstats import _compat
+from rnnstats._compat import wrapped
 from rnnstats.diagnostics.identification import LOADING, sparse_basis
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.results.inference.covariances import (
@@ -26,7 +27,7 @@ from rnnstats.results.protocol import FloatArray, direction_names
 from rnnstats.results.recurrent.inference.slopes import axis_slopes
 from rnnstats.results.recurrent.inference.units import Finding, UnitReport, examine
 from rnnstats.results.recurrent.protocol import RecurrentModel, RecurrentSystem
-from rnnstats.results.tables import CURVED, FLAT, SMALL, InformationRank, wrapped
+from rnnstats.results.tables import CURVED, FLAT, SMALL, InformationRank
 
 __all__ = ["Rank", "RecurrentIdentification", "RecurrentIdentified", "rank_of"]
 

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
+from rnnstats._checks import check_alpha
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.estimation.differences import jacobian
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.responses.bands import CHUNK, Bands
 

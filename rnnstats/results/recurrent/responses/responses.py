@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats._checks import (
+    check_alpha,
     check_bool,
     check_float,
     check_generator,
@@ -21,7 +22,7 @@ from rnnstats._checks import (
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.bootstrap import DEFAULT_SEED
 from rnnstats.estimation.covariance import CovarianceEstimate
-from rnnstats.results.forecasting.prediction import check_alpha, find_name
+from rnnstats.results.forecasting.prediction import find_name
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.effects.histories import chosen_rows, history_words
 from rnnstats.results.recurrent.forecasting.draws import (

@@ -12,20 +12,19 @@ import pandas as pd
 from scipy import stats
 
 from rnnstats import _compat
-from rnnstats._checks import check_int
-from rnnstats.diagnostics import products
-from rnnstats.diagnostics.forgetting import batch_means
+from rnnstats._checks import check_alpha, check_int
+from rnnstats._compat import wrapped
+from rnnstats._index import step_name
+from rnnstats.diagnostics.memory import products
+from rnnstats.diagnostics.memory.forgetting import batch_means
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType
 from rnnstats.kernels import cells
-from rnnstats.results.forecasting.prediction import check_alpha
 from rnnstats.results.inference.covariances import Derivatives
-from rnnstats.results.memory import step_name
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.inference.slopes import axis_slopes
 from rnnstats.results.recurrent.protocol import IntArray, RecurrentModel, RecurrentSystem
 from rnnstats.results.recurrent.states.plots import draw_recurrent_memory
 from rnnstats.results.recurrent.states.states import gate_values, retention, unit_names
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from rnnstats.results.forecasting.prediction import find_name
-from rnnstats.results.plots import (
+from rnnstats._picture import (
     BLUE,
     ORANGE,
-    _legend,
-    _new_figure,
-    _positions,
-    _style,
-    _time_axis,
+    legend,
+    new_figure,
+    positions,
+    style,
+    time_axis,
 )
+from rnnstats.results.forecasting.prediction import find_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -117,9 +117,9 @@ def draw_columns(
     names = tuple(str(name) for name in table.columns)
     keys = range(len(names)) if chosen is None else chosen
     places = [find_name(key, names, caller=caller, what=what) for key in keys]
-    fig = _new_figure(fig, caller=caller, width=9, height=1.0 + 1.6 * len(places))
+    fig = new_figure(fig, caller=caller, width=9, height=1.0 + 1.6 * len(places))
     several = len(offsets) > 2
-    x = np.arange(len(table)) if several else _positions(table.index)
+    x = np.arange(len(table)) if several else positions(table.index)
     first: Axes | None = None
     for row, place in enumerate(places):
         ax = fig.add_subplot(len(places), 1, row + 1, sharex=first)
@@ -127,13 +127,13 @@ def draw_columns(
         values = table.iloc[:, place].to_numpy()
         for begin, end in pairwise(offsets):
             ax.plot(x[begin:end], values[begin:end], color=BLUE, lw=1.2)
-        _style(ax, f"{names[place]} ({what}, {reads})")
+        style(ax, f"{names[place]} ({what}, {reads})")
         if unit_interval:
             ax.set_ylim(-0.03, 1.03)
         for cut in offsets[1:-1] if several else ():
             ax.axvline(cut - 0.5, color="black", lw=0.6, ls=":")
     if first is not None and not several:
-        _time_axis(first, x)
+        time_axis(first, x)
     return fig
 
 
@@ -157,7 +157,7 @@ def draw_recurrent_memory(
     matplotlib.figure.Figure
     """
     panels = 1 + bool(len(gates))
-    fig = _new_figure(fig, caller="plot", width=5.2 * panels, height=3.6)
+    fig = new_figure(fig, caller="plot", width=5.2 * panels, height=3.6)
     ax = fig.add_subplot(1, panels, 1)
     lags = products.index.to_numpy()
     shown = products.replace([-np.inf], np.nan) / np.log(10.0)
@@ -169,8 +169,8 @@ def draw_recurrent_memory(
     ax.axhline(0.0, color="black", lw=0.6, ls=":")
     ax.set_xlabel(f"horizon ({step})")
     ax.set_ylabel("log10 of the norm")
-    _style(ax, "Products of Jacobians of the state")
-    _legend(fig, ax)
+    style(ax, "Products of Jacobians of the state")
+    legend(fig, ax)
     if len(gates):
         other = fig.add_subplot(1, panels, 2)
         places = np.arange(len(gates))
@@ -181,5 +181,5 @@ def draw_recurrent_memory(
         if finite["tau_high"].notna().any():
             other.set_yscale("log")
         other.set_ylabel(step)
-        _style(other, "Time constants of the gates (10 % to 90 % of rows)")
+        style(other, "Time constants of the gates (10 % to 90 % of rows)")
     return fig

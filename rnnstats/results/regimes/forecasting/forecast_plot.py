@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from rnnstats.results.forecasting.fan_plot import checked_levels, shades
-from rnnstats.results.forecasting.law_tables import LawTables
-from rnnstats.results.plots import (
+from rnnstats._picture import (
     BLUE,
     GREY,
-    _legend,
-    _new_figure,
-    _positions,
-    _style,
-    _time_axis,
-    shown_rows,
+    legend,
+    new_figure,
+    positions,
+    style,
+    time_axis,
 )
+from rnnstats.results.forecasting.fan_plot import checked_levels, shades
+from rnnstats.results.forecasting.law_tables import LawTables
+from rnnstats.results.plots import shown_rows
 from rnnstats.results.regimes.forecasting.prediction import MixturePrediction
 from rnnstats.results.regimes.states.plots import REGIME_COLORS
 
@@ -75,8 +75,8 @@ def draw_mixture_fan(
     last, past_regimes = seen.data.iloc[-rows:], seen.regimes.iloc[-rows:]
     names = [str(name) for name in seen.data.columns]
     count = len(names) + 1
-    fig = _new_figure(fig, caller="plot_fan", width=9, height=1.4 + 2.3 * count)
-    x = _positions(last.index.append(prediction.row_labels))
+    fig = new_figure(fig, caller="plot_fan", width=9, height=1.4 + 2.3 * count)
+    x = positions(last.index.append(prediction.row_labels))
     past, future = x[: len(last)], x[len(last) :]
     first: Axes | None = None
     for j, name in enumerate(names):
@@ -90,9 +90,9 @@ def draw_mixture_fan(
             _categories(ax, (past, future), values, prediction.summary_frame(j))
         ax.axvline(past[-1], color=GREY, lw=0.8, ls=":")
         title = f"{name}, given {prediction.information_set}" if j == 0 else name
-        _style(ax, title)
+        style(ax, title)
         if j == 0:
-            _time_axis(ax, x)
+            time_axis(ax, x)
     ax = fig.add_subplot(count, 1, count, sharex=first)
     table = np.concatenate([past_regimes.to_numpy(), prediction.regime_probabilities.to_numpy()])
     colors = [REGIME_COLORS[i % len(REGIME_COLORS)] for i in range(table.shape[1])]
@@ -100,11 +100,11 @@ def draw_mixture_fan(
     ax.stackplot(x, shares, colors=colors, alpha=0.55, labels=list(past_regimes.columns), lw=0)
     ax.axvline(past[-1], color=GREY, lw=0.8, ls=":")
     ax.set_ylim(0.0, 1.0)
-    _style(ax, "Probability of the regimes: given the rows so far, then predicted")
+    style(ax, "Probability of the regimes: given the rows so far, then predicted")
     handles = [part.get_legend_handles_labels() for part in fig.axes]
     if fig.get_layout_engine() is None:
         for part in fig.axes:
-            _legend(fig, part)
+            legend(fig, part)
         return fig
     every = [pair for a, b in handles for pair in zip(a, b, strict=True)]
     fig.legend(

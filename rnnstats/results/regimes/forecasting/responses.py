@@ -9,11 +9,11 @@ from typing import Any, Literal, NamedTuple, cast, get_args
 import numpy as np
 import pandas as pd
 
-from rnnstats._checks import check_bool, check_int, check_literal
+from rnnstats._checks import check_alpha, check_bool, check_int, check_literal
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.chains import matrix_at, moved
-from rnnstats.results.forecasting.prediction import check_alpha, find_name
+from rnnstats.results.forecasting.prediction import find_name
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.regimes.forecasting.laws import expand
 from rnnstats.results.regimes.forecasting.outlook import dynamics_of

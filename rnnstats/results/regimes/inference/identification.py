@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats import _compat
+from rnnstats._compat import wrapped
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.results.inference.covariances import (
     Derivatives,
@@ -23,7 +24,7 @@ from rnnstats.results.inference.functions import read_functions
 from rnnstats.results.protocol import FloatArray, direction_names
 from rnnstats.results.regimes.inference.refitting import allowed
 from rnnstats.results.regimes.protocol import RegimeModel, RegimeSystem
-from rnnstats.results.tables import InformationRank, wrapped
+from rnnstats.results.tables import InformationRank
 
 __all__ = ["RegimeIdentification", "RegimeIdentified"]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.special import entr
 
 from rnnstats import _compat
+from rnnstats._compat import wrapped
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.regimes.protocol import RegimeModel
 from rnnstats.results.regimes.states.comparison_truth import (
@@ -26,7 +27,6 @@ from rnnstats.results.regimes.states.comparison_truth import (
 )
 from rnnstats.results.regimes.states.probabilities import ProbabilityKind
 from rnnstats.results.regimes.states.turning_points import classified, spells_of
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

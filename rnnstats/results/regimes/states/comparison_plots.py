@@ -9,15 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnnstats.results.plots import (
+from rnnstats._picture import (
     BLUE,
     GREY,
     ORANGE,
-    _legend,
-    _new_figure,
-    _positions,
-    _style,
-    _time_axis,
+    legend,
+    new_figure,
+    positions,
+    style,
+    time_axis,
 )
 from rnnstats.results.regimes.states.plots import REGIME_COLORS, SHADE, shade_rows
 
@@ -30,7 +30,7 @@ __all__ = ["draw_chain_memory", "draw_regime_comparison", "draw_turning_points"]
 
 def _places(index: pd.Index, offsets: tuple[int, ...]) -> Any:
     """Where rows stand: dates, or numbers where there are several sequences."""
-    return np.arange(len(index)) if len(offsets) > 2 else _positions(index)
+    return np.arange(len(index)) if len(offsets) > 2 else positions(index)
 
 
 def _lines(ax: Axes, x: Any, values: Any, offsets: tuple[int, ...], **look: Any) -> None:
@@ -65,7 +65,7 @@ def draw_regime_comparison(
     names = list(probabilities["smoothed"].columns)
     shown = names[:1] if len(names) == 2 else names
     panels = len(shown) + 1
-    fig = _new_figure(fig, caller="plot", width=9, height=1.0 + 2.0 * panels)
+    fig = new_figure(fig, caller="plot", width=9, height=1.0 + 2.0 * panels)
     x = _places(frame.index, offsets)
     differ = frame["disagree"].fillna(False).to_numpy(dtype=bool)
     first: Axes | None = None
@@ -78,17 +78,17 @@ def draw_regime_comparison(
             label = f"{kind} (given {'rows so far' if kind == 'filtered' else 'all rows'})"
             _lines(ax, x, values, offsets, color=color, lw=width, label=label)
         ax.set_ylim(-0.02, 1.02)
-        _style(ax, f"Probability of {name}")
+        style(ax, f"Probability of {name}")
         if row == 0:
-            _legend(fig, ax)
+            legend(fig, ax)
     ax = fig.add_subplot(panels, 1, panels, sharex=first)
     for kind, color in (("filtered", ORANGE), ("smoothed", BLUE)):
         _lines(ax, x, frame[f"entropy_{kind}"].to_numpy(), offsets, color=color, lw=1.0)
     ax.axhline(np.log(len(names)), color=GREY, lw=0.8, ls=":")
     ax.set_ylim(0.0, 1.08 * np.log(len(names)))
-    _style(ax, "Entropy in nats (dotted: nothing known)")
+    style(ax, "Entropy in nats (dotted: nothing known)")
     if first is not None and len(offsets) == 2:
-        _time_axis(first, x)
+        time_axis(first, x)
     return fig
 
 
@@ -117,7 +117,7 @@ def draw_turning_points(
     """
     names = list(probabilities.columns)
     shown = names[:1] if len(names) == 2 else names
-    fig = _new_figure(fig, caller="plot", width=9, height=1.2 + 1.8 * len(shown))
+    fig = new_figure(fig, caller="plot", width=9, height=1.2 + 1.8 * len(shown))
     x = _places(probabilities.index, offsets)
     first: Axes | None = None
     for row, name in enumerate(shown):
@@ -130,11 +130,11 @@ def draw_turning_points(
         label = f"{source} probability"
         _lines(ax, x, probabilities[name].to_numpy(), offsets, color="black", lw=1.1, label=label)
         ax.set_ylim(-0.02, 1.02)
-        _style(ax, f"{name} by the {'Viterbi path' if kind == 'viterbi' else kind + ' dating'}")
+        style(ax, f"{name} by the {'Viterbi path' if kind == 'viterbi' else kind + ' dating'}")
         if row == 0:
-            _legend(fig, ax)
+            legend(fig, ax)
     if first is not None and len(offsets) == 2:
-        _time_axis(first, x)
+        time_axis(first, x)
     return fig
 
 
@@ -164,7 +164,7 @@ def draw_chain_memory(
     -------
     matplotlib.figure.Figure
     """
-    fig = _new_figure(fig, caller="plot", width=10, height=4.4)
+    fig = new_figure(fig, caller="plot", width=10, height=4.4)
     left, right = fig.add_subplot(1, 2, 1), fig.add_subplot(1, 2, 2)
     lags = contraction.index.to_numpy()
     for name, color, mark in (
@@ -186,13 +186,13 @@ def draw_chain_memory(
     low = min(1e-2, float(contraction[["chain", "filter_mean"]].replace(0.0, np.nan).min().min()))
     left.set_ylim(max(0.5 * low, 1e-12), 1.5)
     left.set(xlabel=f"lag k ({step})", ylabel="total variation distance (log scale)")
-    _style(left, "What is left of a wrong start after k rows")
+    style(left, "What is left of a wrong start after k rows")
     for j, name in enumerate(acf.columns):
         color = REGIME_COLORS[j % len(REGIME_COLORS)]
         right.plot(acf.index, acf[name], color=color, lw=1.4, marker="o", ms=2.5, label=str(name))
     right.axhline(0.0, color=GREY, lw=0.6)
     right.set(xlabel=f"lag k ({step})")
-    _style(right, "Autocorrelation of the one-hot state")
+    style(right, "Autocorrelation of the one-hot state")
     handles, labels = left.get_legend_handles_labels()
     more, names = right.get_legend_handles_labels()
     below: Any = {"loc": "outside lower center", "ncols": 4} if fig.get_layout_engine() else {}

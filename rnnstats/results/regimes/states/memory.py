@@ -11,18 +11,18 @@ import pandas as pd
 from scipy import stats
 
 from rnnstats import _compat
-from rnnstats._checks import check_int
-from rnnstats.diagnostics import forgetting
-from rnnstats.diagnostics import memory as arrays
+from rnnstats._checks import check_alpha, check_int
+from rnnstats._compat import wrapped
+from rnnstats._index import step_name
+from rnnstats.diagnostics.memory import forgetting
+from rnnstats.diagnostics.memory import roots as arrays
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.markov import ForwardOutput
-from rnnstats.results.forecasting.prediction import check_alpha
-from rnnstats.results.memory import Recurrence, rate_of, root_table, step_name
+from rnnstats.results.memory import Recurrence, rate_of, root_table
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.regimes.protocol import RegimeModel, RegimeSystem
 from rnnstats.results.regimes.states.transition import stationary_law
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

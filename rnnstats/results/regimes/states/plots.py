@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rnnstats._picture import legend, new_figure, positions, style, time_axis
 from rnnstats.results.forecasting.prediction import find_name
-from rnnstats.results.plots import _legend, _new_figure, _positions, _style, _time_axis
 from rnnstats.results.protocol import FloatArray
 
 if TYPE_CHECKING:
@@ -64,9 +64,9 @@ def draw_regimes(
         find_name(key, tuple(names), caller="plot_states", what="regime") for key in states
     ]  # fmt: skip
     panels = data.shape[1] + (1 if chosen is None else len(chosen))
-    fig = _new_figure(fig, caller="plot_states", width=9, height=1.0 + 1.9 * panels)
+    fig = new_figure(fig, caller="plot_states", width=9, height=1.0 + 1.9 * panels)
     several = len(offsets) > 2
-    x = np.arange(len(data)) if several else _positions(data.index)
+    x = np.arange(len(data)) if several else positions(data.index)
     values = probabilities.to_numpy()
     known = {"predicted": "rows before", "filtered": "rows so far", "smoothed": "all rows"}[kind]
     first: Axes | None = None
@@ -75,23 +75,23 @@ def draw_regimes(
         first = first or ax
         _observed(ax, x, data[name].to_numpy(), (offsets, levels and levels[row]))
         _shade(ax, x, values)
-        _style(ax, f"{name} (shaded: most likely regime given {known})" if row == 0 else str(name))
+        style(ax, f"{name} (shaded: most likely regime given {known})" if row == 0 else str(name))
     for number, regimes in enumerate([None] if chosen is None else chosen):
         ax = fig.add_subplot(panels, 1, data.shape[1] + number + 1, sharex=first)
         if regimes is None:
             _stack(ax, x, values, names)
-            _style(ax, f"Probabilities of the regimes, {kind} (given {known})")
-            _legend(fig, ax)
+            style(ax, f"Probabilities of the regimes, {kind} (given {known})")
+            legend(fig, ax)
         else:
             color = REGIME_COLORS[regimes % len(REGIME_COLORS)]
             ax.fill_between(x, 0.0, values[:, regimes], color=color, alpha=SHADE, lw=0)
             ax.plot(x, values[:, regimes], color=color, lw=1.2)
-            _style(ax, f"{names[regimes]}, {kind} (given {known})")
+            style(ax, f"{names[regimes]}, {kind} (given {known})")
         ax.set_ylim(0.0, 1.0)
         for a in offsets[1:-1] if several else ():
             ax.axvline(a - 0.5, color="black", lw=0.6, ls=":")
     if first is not None and not several:
-        _time_axis(first, x)
+        time_axis(first, x)
     return fig
 
 

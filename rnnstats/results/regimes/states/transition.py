@@ -16,11 +16,11 @@ import numpy as np
 import pandas as pd
 from scipy import special
 
-from rnnstats._checks import check_int
+from rnnstats._checks import check_alpha, check_int
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.chains import closed_classes, eliminated
-from rnnstats.results.forecasting.prediction import check_alpha, product_index
+from rnnstats.results.forecasting.prediction import product_index
 from rnnstats.results.inference.functions import delta_errors
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.regimes.protocol import RegimeModel

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from rnnstats import _compat
 from rnnstats._checks import check_float, check_int, check_literal, suggest
+from rnnstats._compat import wrapped
+from rnnstats._index import step_name
 from rnnstats.errors import SpecificationError
-from rnnstats.results.memory import step_name
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.regimes.protocol import RegimeModel
 from rnnstats.results.regimes.states.probabilities import ProbabilityKind
-from rnnstats.results.tables import wrapped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

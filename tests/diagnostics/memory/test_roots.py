@@ -7,12 +7,13 @@ import pandas as pd
 import pytest
 from results.fakes import series
 
-from rnnstats.diagnostics import memory as arrays
+from rnnstats._index import step_name
+from rnnstats.diagnostics.memory import products
+from rnnstats.diagnostics.memory import roots as arrays
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate, jacobian
 from rnnstats.models.linear import LinearRNN
 from rnnstats.results.linear import LinearResults
-from rnnstats.results.memory import step_name
 
 TIMES = ("modulus", "tau", "half_life", "period", "damping")
 
@@ -124,7 +125,7 @@ MATRICES = {
 @pytest.mark.parametrize("name", list(MATRICES))
 def test_singular_values_of_low_powers(name: str) -> None:
     matrix = MATRICES[name]
-    found = np.exp(arrays.log_singular_values(matrix, 9))
+    found = np.exp(products.log_singular_values(matrix, 9))
     for k in range(10):
         direct = np.linalg.svd(np.linalg.matrix_power(matrix, k), compute_uv=False)
         # the direct ones are exact relative to the largest only
@@ -136,7 +137,7 @@ def test_a_hundred_thousand_steps(size: float) -> None:
     steps = 100_000
     rng = np.random.default_rng(1)
     matrix = size * rng.standard_normal((4, 4))
-    found = arrays.log_singular_values(matrix, steps)
+    found = products.log_singular_values(matrix, steps)
     assert np.isfinite(found).all()
     assert abs(found).max() > 800  # no float64 holds the numbers themselves
     k = np.arange(steps + 1)
@@ -150,7 +151,7 @@ def test_a_hundred_thousand_steps(size: float) -> None:
 
 def test_a_jordan_block_stretches_as_known_in_closed_form() -> None:
     a, k = 0.5, np.arange(20_001)
-    found = arrays.log_singular_values(np.array([[a, 1.0], [0.0, a]]), 20_000)
+    found = products.log_singular_values(np.array([[a, 1.0], [0.0, a]]), 20_000)
     stretch = np.arcsinh(k / (2 * a))  # of [[1, k / a], [0, 1]]
     exact = np.column_stack([k * np.log(a) + stretch, k * np.log(a) - stretch])
     np.testing.assert_allclose(found, exact, rtol=1e-10, atol=1e-10)
@@ -162,7 +163,7 @@ def test_roots_far_apart_keep_their_digits(values: list[float]) -> None:
     basis = np.array([[1.0, 0.5], [0.0, 1.0]])
     matrix = basis @ np.diag(values) @ np.linalg.inv(basis)
     k = 10_000
-    found = arrays.log_singular_values(matrix, k)[k]
+    found = products.log_singular_values(matrix, k)[k]
     # the limit for roots far apart: 2^k times the rank-one projector's norm
     large = values.index(2.0)
     projector = np.outer(basis[:, large], np.linalg.inv(basis)[large])

@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from rnnstats.diagnostics import forgetting
+from rnnstats.diagnostics.memory import forgetting
 from rnnstats.kernels import markov
 from rnnstats.kernels.chains import moved
 

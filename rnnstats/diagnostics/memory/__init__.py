@@ -1,0 +1,1 @@
+"""What a recurrence remembers, and how its gradient travels."""

@@ -1,0 +1,217 @@
+"""Products of Jacobians along a series: how much of a change of the state is left, and the rate.
+
+For a recurrence ``s_t = F_t(s_{t-1})`` the gradient of a later state with respect to an earlier
+one is the product ``J_{t+k} ... J_{t+1}``. Its norm by horizon says how much of a change is left;
+its growth rate per row in the long run is the largest Lyapunov exponent. Arrays only.
+
+References
+----------
+Benettin, Galgani, Giorgilli and Strelcyn (1980), Meccanica 15, 9-30 (orthogonalisation along the
+way); Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks,
+ICML, section 2.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg
+from scipy.linalg import lapack
+
+__all__ = ["log_norms", "log_singular_values", "log_stretches"]
+
+FloatArray = NDArray[np.float64]
+ComplexArray = NDArray[np.complex128]
+IntArray = NDArray[np.intp]
+
+# Rows at most from which products are followed, at equal distances.
+WINDOWS = 2000
+# One-sided rotations stop when all rows are orthogonal to rounding; 6 to 10 sweeps do it.
+SWEEPS = 40
+# Lags treated at a time, so that memory does not grow with their number.
+CHUNK = 2048
+
+
+def log_stretches(jacobians: FloatArray, offsets: IntArray) -> FloatArray:
+    """
+    Log factors by which each row stretches orthogonal directions carried along.
+
+    Parameters
+    ----------
+    jacobians : ndarray, shape (n, m, m)
+        Of the step into each row by the state before.
+    offsets : ndarray of int, shape (sequences + 1,)
+        First row of each sequence, and n; directions begin anew in each.
+
+    Returns
+    -------
+    ndarray, shape (n, m)
+        Log moduli of the diagonal of R in the orthogonal-triangular factors of each step, so that
+        means over rows are estimates of the Lyapunov exponents, the largest first in the long run;
+        ``-inf`` where a direction is lost.
+    """
+    n, m = jacobians.shape[:2]
+    found = np.empty((n, m))
+    for first, last in pairwise(int(one) for one in offsets):
+        frame = np.eye(m)
+        for t in range(first, last):
+            frame, triangle = np.linalg.qr(jacobians[t] @ frame)
+            with np.errstate(divide="ignore"):
+                found[t] = np.log(np.abs(np.diagonal(triangle)))
+    return found
+
+
+def log_norms(jacobians: FloatArray, offsets: IntArray, steps: int) -> FloatArray:
+    """
+    Log norms of products of Jacobians by horizon, from many rows.
+
+    Parameters
+    ----------
+    jacobians : ndarray, shape (n, m, m)
+        Of the step into each row by the state before.
+    offsets : ndarray of int, shape (sequences + 1,)
+        First row of each sequence, and n.
+    steps : int
+        Largest horizon.
+
+    Returns
+    -------
+    ndarray, shape (steps + 1, windows)
+        Log of the largest singular value of ``J_{t+k} ... J_{t+1}``, one column a starting row t
+        from which the whole horizon stays in its sequence; ``-inf`` where nothing is left. Products
+        are scaled at each step, so that they neither overflow nor vanish.
+    """
+    starts = np.concatenate(
+        [np.arange(int(a), int(b) - steps + 1, dtype=np.intp) for a, b in pairwise(offsets)]
+    )
+    if len(starts) > WINDOWS:
+        starts = starts[np.linspace(0, len(starts) - 1, WINDOWS).astype(np.intp)]
+    m = jacobians.shape[1]
+    product = np.broadcast_to(np.eye(m), (len(starts), m, m))
+    scale = np.zeros(len(starts))
+    found = np.zeros((steps + 1, len(starts)))
+    for k in range(steps):
+        product = jacobians[starts + k] @ product
+        size = np.linalg.norm(product, ord=2, axis=(1, 2)) if len(starts) else np.empty(0)
+        with np.errstate(divide="ignore"):
+            scale = scale + np.log(size)
+        product = product / np.where(size > 0.0, size, 1.0)[:, None, None]
+        found[k + 1] = scale
+    return found
+
+
+def log_singular_values(matrix: FloatArray, steps: int) -> FloatArray:
+    """
+    Logarithms of all singular values of the powers of a matrix.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (m, m)
+    steps : int
+        Highest power.
+
+    Returns
+    -------
+    ndarray of shape (steps + 1, m)
+        Row k belongs to the k-th power, largest first; ``-inf`` for zero. No power is formed, so
+        that 1e5 of them neither overflow nor lose the small values beside the large ones.
+
+    Notes
+    -----
+    In Schur form with roots in falling order of modulus the powers are triangular matrices
+    whose rows fall apart in size. They are kept as a row of unit length and a log scale each, and
+    doubled: power k + K from k and K. Rotations of pairs of rows (Hestenes; Demmel and Veselić
+    1992, SIAM J. Matrix Anal. Appl. 13, 1204-1245) then make the rows orthogonal, in the same
+    scaled form; the accuracy depends on the unit rows alone, not on the scales.
+    """
+    m = matrix.shape[0]
+    result = np.zeros((steps + 1, m))
+    if steps == 0 or m == 0:
+        return result
+    rows, scales = _power_rows(_ordered_schur(matrix), steps)
+    for first in range(0, steps, CHUNK):
+        part = slice(first, min(first + CHUNK, steps))
+        result[1:][part] = _row_singular_values(rows[part], scales[part])
+    return result
+
+
+def _ordered_schur(matrix: FloatArray) -> ComplexArray:
+    """Complex Schur form with the moduli of the diagonal falling (selection sort by exchanges)."""
+    form, vectors = linalg.schur(matrix, output="complex")
+    for place in range(form.shape[0] - 1):
+        largest = place + int(np.argmax(np.abs(np.diagonal(form))[place:]))
+        if largest > place:
+            form, vectors, _ = lapack.ztrexc(form, vectors, largest + 1, place + 1)
+    return np.asarray(np.triu(form), dtype=np.complex128)
+
+
+def _power_rows(form: ComplexArray, steps: int) -> tuple[ComplexArray, FloatArray]:
+    """Powers 1 to `steps` of a triangular matrix: unit rows (steps, m, m), log scales."""
+    start = np.zeros((1, form.shape[0]))
+    rows, scales = _unit_rows(form[None], start)
+    while rows.shape[0] < steps:
+        more = min(rows.shape[0], steps - rows.shape[0])
+        with np.errstate(divide="ignore"):
+            sizes = np.log(np.abs(rows[:more])) + scales[-1]
+        top = sizes.max(axis=2, keepdims=True)
+        top = np.where(np.isfinite(top), top, 0.0)
+        weights = np.exp(sizes - top + 1j * np.angle(rows[:more]))
+        weights = np.where(np.isneginf(sizes), 0.0, weights)
+        new = _unit_rows(weights @ rows[-1], scales[:more] + top[:, :, 0])
+        rows, scales = np.concatenate([rows, new[0]]), np.concatenate([scales, new[1]])
+    return rows, scales
+
+
+def _unit_rows(rows: ComplexArray, scales: FloatArray) -> tuple[ComplexArray, FloatArray]:
+    """Bring rows to length 1 and add the logs of their lengths to the scales; zero stays zero."""
+    length = np.linalg.norm(rows, axis=2)
+    with np.errstate(divide="ignore"):
+        logs = scales + np.log(length)
+    return rows / np.where(length > 0.0, length, 1.0)[:, :, None], logs
+
+
+def _row_singular_values(rows: ComplexArray, scales: FloatArray) -> FloatArray:
+    """Log singular values of matrices given as unit rows and log scales, largest first."""
+    m = rows.shape[1]
+    enough = 4.0 * m * float(np.finfo(np.float64).eps)
+    x, logs = rows.copy(), scales.copy()
+    for _ in range(SWEEPS):
+        largest = 0.0
+        for i in range(m - 1):
+            for j in range(i + 1, m):
+                largest = max(largest, _rotate(x, logs, i, j))
+        if largest <= enough:
+            break
+    return -np.sort(-logs, axis=1)
+
+
+def _rotate(x: ComplexArray, logs: FloatArray, i: int, j: int) -> float:
+    """Make rows i and j orthogonal, in place; return the largest cosine found.
+
+    With the longer row a, the shorter one b made to have a real cosine g with it, and ratio rho of
+    their lengths: b' = c (b + w a), a' = c (a - rho^2 w b), each in units of its own length, with
+    w = sign(z) / (|z| + sqrt(rho^2 + z^2)), z = (rho^2 - 1) / (2 g), c = (1 + rho^2 w^2)^(-1/2).
+    """
+    swap = logs[:, i] < logs[:, j]
+    a = np.where(swap[:, None], x[:, j], x[:, i])
+    b = np.where(swap[:, None], x[:, i], x[:, j])
+    long_, short = np.where(swap, logs[:, j], logs[:, i]), np.where(swap, logs[:, i], logs[:, j])
+    product = np.einsum("nk,nk->n", a.conj(), b)
+    g = np.abs(product)
+    turned = g > 0.0
+    if not turned.any():
+        return 0.0
+    phase = np.where(turned, product.conj() / np.where(turned, g, 1.0), 1.0)
+    rho = np.exp(np.where(turned, short - np.where(turned, long_, 0.0), -np.inf))
+    z = (rho**2 - 1.0) / (2.0 * np.where(turned, g, 1.0))
+    w = np.where(z >= 0.0, 1.0, -1.0) / (np.abs(z) + np.hypot(rho, z))
+    w = np.where(turned, w, 0.0)
+    c = 1.0 / np.sqrt(1.0 + (rho * w) ** 2)
+    b = phase[:, None] * b
+    new_a = c[:, None] * (a - (rho**2 * w)[:, None] * b)
+    new_b = c[:, None] * (b + w[:, None] * a)
+    pair, scales = _unit_rows(np.stack([new_a, new_b], axis=1), np.stack([long_, short], axis=1))
+    x[:, i], x[:, j], logs[:, i], logs[:, j] = pair[:, 0], pair[:, 1], scales[:, 0], scales[:, 1]
+    return float(g.max())
