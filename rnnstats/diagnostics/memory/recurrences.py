@@ -1,0 +1,439 @@
+"""A recurrence along a series: what all measures of memory read.
+
+``s_t = F(s_{t-1}, u_t)`` with ``E[y_t] = g(s_t, u_t)``, row t of the inputs into step t. A matrix,
+a list of Jacobians, a function ``step(h, x)`` and the results of every model are recurrences:
+`recurrence_of` makes one of each, and results of models add themselves to it where they are
+written.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, singledispatch
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from rnnstats._checks import check_int, shown
+from rnnstats.diagnostics.memory.derivatives import as_step, jacobian_of
+from rnnstats.errors import SpecificationError
+
+__all__ = [
+    "Given",
+    "Labels",
+    "Recurrence",
+    "StepRecurrence",
+    "Trajectory",
+    "recurrence_of",
+]
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.intp]
+Given = Literal["inputs", "shocks"]
+Function = Callable[["Recurrence"], FloatArray]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Labels:
+    """Names of what a recurrence moves.
+
+    Attributes
+    ----------
+    states, inputs, outputs : tuple of str
+        One a column of the arrays of `Trajectory`.
+    index : Index
+        Label of each of the n rows.
+    step : str
+        What lies between two rows: "quarters", "rows".
+    title : str
+        The model, for headings; empty for none.
+    """
+
+    states: tuple[str, ...]
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    index: pd.Index = field(default_factory=lambda: pd.RangeIndex(0))
+    step: str = "rows"
+    title: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trajectory:
+    """Derivatives of a recurrence along one run of n rows.
+
+    Attributes
+    ----------
+    state : ndarray, shape (n, m, m)
+        Of each row's state by the state before, d s_t / d s_{t-1}.
+    offsets : ndarray of int, shape (sequences + 1,)
+        First row of each sequence, and n.
+    states : ndarray, shape (n, m), optional
+        The states s_t themselves.
+    inputs : ndarray, shape (n, m, q), optional
+        Of each row's state by the row's inputs, d s_t / d u_t.
+    readout : ndarray, shape (n, p, m), optional
+        Of each row's mean output by the row's state, d E[y_t] / d s_t.
+    direct : ndarray, shape (n, p, q), optional
+        Of each row's mean output by the row's inputs past the state; None for none.
+    """
+
+    state: FloatArray
+    offsets: IntArray
+    states: FloatArray | None = None
+    inputs: FloatArray | None = None
+    readout: FloatArray | None = None
+    direct: FloatArray | None = None
+
+    @property
+    def nobs(self) -> int:
+        """Number of rows."""
+        return len(self.state)
+
+    @property
+    def k_state(self) -> int:
+        """Number of states."""
+        return int(self.state.shape[1])
+
+    @property
+    def constant(self) -> bool:
+        """Whether one matrix moves the state in every row."""
+        return self.state.strides[0] == 0 or len(self.state) == 1
+
+
+class Recurrence(ABC):
+    """A recurrence along a series, and what is uncertain about it.
+
+    Attributes
+    ----------
+    labels : Labels
+        Names and time.
+    """
+
+    labels: Labels
+
+    @abstractmethod
+    def trajectory(self, given: Given | None = None) -> Trajectory:
+        """Derivatives along the series.
+
+        Parameters
+        ----------
+        given : {"inputs", "shocks"}, optional
+            What is held as it was while the state moves: the inputs, lagged outputs among them, or
+            the shocks, so that outputs move with the state and come back as inputs. By default what
+            the model's state equation is written in.
+
+        Returns
+        -------
+        Trajectory
+        """
+
+    def slopes(self, function: Function) -> FloatArray | None:
+        """Derivatives of a function of the recurrence by the estimated parameters.
+
+        Parameters
+        ----------
+        function : callable
+            A recurrence like this one, at other parameters, to an array of any shape.
+
+        Returns
+        -------
+        ndarray, shape (size of the function, K), or None
+            None where nothing is estimated.
+        """
+        return None
+
+    def spread(self, slopes: FloatArray) -> FloatArray:
+        """Covariance that the estimates give to quantities with these derivatives.
+
+        Parameters
+        ----------
+        slopes : ndarray, shape (k, K)
+
+        Returns
+        -------
+        ndarray, shape (k, k)
+        """
+        return np.zeros((len(slopes), len(slopes)))
+
+    def influence(self) -> FloatArray | None:
+        """How each row moves the estimates.
+
+        Returns
+        -------
+        ndarray, shape (n, K), or None
+            n times the change of the estimates that goes back to the row's score; None where
+            nothing is estimated, or from other rows.
+        """
+        return None
+
+
+@dataclass(eq=False)
+class StepRecurrence(Recurrence):
+    """A function ``step(h, x)`` run from a start.
+
+    Attributes
+    ----------
+    step : callable
+        ``step(h, x)`` or ``step(h)``.
+    start : ndarray, shape (m,)
+        State before the first step.
+    nsteps : int
+        Number of steps.
+    given_inputs : ndarray, shape (nsteps, ...), or None
+        Row t goes into step t.
+    jacobian : callable, optional
+        ``jacobian(h, x)`` of shape (m, m): derivative of the step by the state.
+    caller : str
+        Function that the user called, for messages.
+    """
+
+    step: Callable[..., ArrayLike]
+    start: FloatArray
+    nsteps: int
+    given_inputs: NDArray[Any] | None = None
+    jacobian: Callable[..., ArrayLike] | None = None
+    caller: str = "memory"
+
+    def __post_init__(self) -> None:
+        """Name the states."""
+        m = len(self.start)
+        q = 0 if self.given_inputs is None else int(np.prod(self.given_inputs.shape[1:]))
+        self.labels = Labels(
+            states=tuple(f"h{j + 1}" for j in range(m)),
+            inputs=tuple(f"x{j + 1}" for j in range(q)),
+            index=pd.RangeIndex(1, self.nsteps + 1),
+        )
+
+    def inputs_of(self, row: int) -> Any:
+        """Inputs of one step.
+
+        Parameters
+        ----------
+        row : int
+
+        Returns
+        -------
+        ndarray or None
+        """
+        return None if self.given_inputs is None else self.given_inputs[row]
+
+    @cached_property
+    def run(self) -> tuple[FloatArray, FloatArray]:
+        """States (nsteps + 1, m), the start first, and Jacobians (nsteps, m, m)."""
+        step = as_step(self.step, caller=self.caller)
+        m = len(self.start)
+        states = np.empty((self.nsteps + 1, m))
+        slopes = np.empty((self.nsteps, m, m))
+        states[0] = self.start
+        first = self.inputs_of(0)
+        self._check_shape(step(self.start.copy(), first))
+        if self.jacobian is None:
+            by_state = jacobian_of(step, self.start, first)
+        else:
+            given = as_step(self.jacobian, caller=self.caller, name="jacobian")
+            by_state = lambda h, x: given(h, x).reshape(m, m)  # noqa: E731
+        for t in range(self.nsteps):
+            row = self.inputs_of(t)
+            slopes[t] = by_state(states[t].copy(), row)
+            states[t + 1] = step(states[t].copy(), row).real
+        if not np.isfinite(states).all():
+            row = int(np.flatnonzero(~np.isfinite(states).all(axis=1))[0])
+            raise SpecificationError(
+                f"{self.caller}: the state must stay finite; got {shown(states[row])} after step "
+                f"{row}. Start elsewhere, or take fewer steps."
+            )
+        return states, slopes
+
+    def _check_shape(self, found: NDArray[Any]) -> None:
+        if found.shape != self.start.shape:
+            raise SpecificationError(
+                f"{self.caller}: step must give a state of the shape of h0, {self.start.shape}; "
+                f"got {found.shape}."
+            )
+
+    def trajectory(self, given: Given | None = None) -> Trajectory:
+        """Derivatives along the run, see `Recurrence.trajectory`.
+
+        Parameters
+        ----------
+        given : {"inputs", "shocks"}, optional
+            Without outputs there is no difference.
+
+        Returns
+        -------
+        Trajectory
+        """
+        states, slopes = self.run
+        offsets = np.array([0, self.nsteps], dtype=np.intp)
+        return Trajectory(slopes, offsets, states=states[1:])
+
+
+@dataclass(eq=False)
+class GivenRecurrence(Recurrence):
+    """Jacobians that are given: one matrix for every row, or one a row.
+
+    Attributes
+    ----------
+    slopes_given : ndarray, shape (n, m, m)
+        One matrix for all rows is a view without copies.
+    """
+
+    slopes_given: FloatArray
+
+    def __post_init__(self) -> None:
+        """Name the states."""
+        n, m = self.slopes_given.shape[:2]
+        names = tuple(f"h{j + 1}" for j in range(m))
+        self.labels = Labels(states=names, index=pd.RangeIndex(1, n + 1))
+
+    def trajectory(self, given: Given | None = None) -> Trajectory:
+        """Derivatives as given, see `Recurrence.trajectory`.
+
+        Parameters
+        ----------
+        given : {"inputs", "shocks"}, optional
+            Without outputs there is no difference.
+
+        Returns
+        -------
+        Trajectory
+        """
+        return Trajectory(self.slopes_given, np.array([0, len(self.slopes_given)], dtype=np.intp))
+
+
+@singledispatch
+def recurrence_of(
+    source: Any,
+    h0: ArrayLike | None = None,
+    nsteps: int | None = None,
+    *,
+    jacobian: Callable[..., ArrayLike] | None = None,
+    inputs: ArrayLike | None = None,
+    caller: str = "memory",
+) -> Recurrence:
+    """Make a recurrence of what the user has.
+
+    Parameters
+    ----------
+    source : callable, array_like or results
+        ``step(h, x)`` or ``step(h)``; one matrix (m, m); Jacobians (n, m, m); results of a model.
+    h0 : array_like of shape (m,), optional
+        State before the first step; needed with a function, and with nothing else.
+    nsteps : int, optional
+        Steps of a function or of one matrix; by default the rows of `inputs`.
+    jacobian : callable, optional
+        ``jacobian(h, x)`` of a function, shape (m, m); by default a complex step, or differences
+        where the function does not take complex numbers.
+    inputs : array_like of shape (nsteps, ...), optional
+        Row t goes into step t; without any a function gets None.
+    caller : str
+        Function that the user called, for messages.
+
+    Returns
+    -------
+    Recurrence
+
+    Raises
+    ------
+    SpecificationError
+        The source is none of these, or arguments are missing or make no sense with it.
+    """
+    if not callable(source):
+        raise SpecificationError(
+            f"{caller}: the recurrence must be results of a model, a function step(h, x), a matrix "
+            f"(m, m) or Jacobians (n, m, m); got {type(source).__name__}."
+        )
+    if h0 is None:
+        raise SpecificationError(
+            f"{caller}: h0 must be given with a function step(h, x): the state before the first "
+            "step. Got None."
+        )
+    start = _start(h0, caller)
+    rows = None if inputs is None else _rows(inputs, caller)
+    if nsteps is None and rows is None:
+        raise SpecificationError(
+            f"{caller}: nsteps must be given with a function step(h, x) that has no inputs; got "
+            "None."
+        )
+    count = len(rows) if nsteps is None and rows is not None else nsteps
+    steps = check_int(count, name="nsteps", caller=caller, minimum=1)
+    if rows is not None and len(rows) < steps:
+        raise SpecificationError(
+            f"{caller}: inputs must have a row for each of the {steps} steps; got {len(rows)}."
+        )
+    return StepRecurrence(
+        source, start, steps, None if rows is None else rows[:steps], jacobian, caller
+    )
+
+
+@recurrence_of.register(list)
+@recurrence_of.register(np.ndarray)
+def _(
+    source: Any,
+    h0: ArrayLike | None = None,
+    nsteps: int | None = None,
+    *,
+    jacobian: Callable[..., ArrayLike] | None = None,
+    inputs: ArrayLike | None = None,
+    caller: str = "memory",
+) -> Recurrence:
+    array = np.array(source, dtype=np.float64)
+    if array.ndim not in (2, 3) or array.shape[-1] != array.shape[-2] or not array.size:
+        raise SpecificationError(
+            f"{caller}: an array must be one square matrix (m, m) or one a row (n, m, m); got "
+            f"shape {array.shape}."
+        )
+    refuse(caller, "an array of Jacobians", h0=h0, jacobian=jacobian, inputs=inputs)
+    if not np.isfinite(array).all():
+        raise SpecificationError(f"{caller}: Jacobians must be finite; got {shown(array)}.")
+    if array.ndim == 3:
+        refuse(caller, "Jacobians of each row", nsteps=nsteps)
+        return GivenRecurrence(array)
+    steps = 1 if nsteps is None else check_int(nsteps, name="nsteps", caller=caller, minimum=1)
+    return GivenRecurrence(np.broadcast_to(array, (steps, *array.shape)))
+
+
+def refuse(caller: str, what: str, **given: object) -> None:
+    """Refuse arguments that make no sense with a source.
+
+    Parameters
+    ----------
+    caller : str
+        Function that the user called.
+    what : str
+        The source, in words.
+    **given : object
+        Arguments by name; None where not given.
+
+    Raises
+    ------
+    SpecificationError
+        One was given.
+    """
+    for name, value in given.items():
+        if value is not None:
+            raise SpecificationError(
+                f"{caller}: {name} makes no sense with {what}; got {shown(value)}. Leave it out."
+            )
+
+
+def _start(h0: ArrayLike, caller: str) -> FloatArray:
+    start = np.atleast_1d(np.array(h0, dtype=np.float64))
+    if start.ndim != 1 or not start.size or not np.isfinite(start).all():
+        raise SpecificationError(
+            f"{caller}: h0 must be a list of finite numbers, shape (m,); got {shown(h0)}."
+        )
+    return start
+
+
+def _rows(inputs: ArrayLike, caller: str) -> NDArray[Any]:
+    rows = np.array(inputs)
+    if rows.ndim < 1 or not len(rows):
+        raise SpecificationError(
+            f"{caller}: inputs must have one row a step, shape (nsteps, ...); got {shown(inputs)}."
+        )
+    return rows
