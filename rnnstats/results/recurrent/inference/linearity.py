@@ -13,8 +13,9 @@ Davies (1987), Biometrika 74, 33-43. Hansen (1996), Econometrica 64, 413-430. Da
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
@@ -39,6 +40,7 @@ from rnnstats.estimation.bootstrap import DEFAULT_SEED, streams
 from rnnstats.estimation.progress import Counter
 from rnnstats.results.inference.resampling import refitter_of
 from rnnstats.results.protocol import FloatArray
+from rnnstats.results.recurrent.inference.linear_limit import near_linear
 from rnnstats.results.recurrent.protocol import RecurrentModel
 from rnnstats.results.recurrent.simulation import RecurrentSampler
 
@@ -70,7 +72,7 @@ class LinearityBootstrap:
     asked : int
         Draws asked for.
     llf_linear, llf_network : float
-        Highest ends of all starts.
+        Of the data, highest ends of the same search as in the draws.
     linear : str
         What the linear model is.
     linear_params : Series
@@ -103,60 +105,75 @@ class _Heights(NamedTuple):
     linear: float
     network: float
     message: str = ""
+    # Estimates of the linear model (K,).
+    theta: FloatArray = np.empty(0)
 
 
 @dataclass(frozen=True, eq=False)
 class _Pair:
-    """The two models with where their fits begin.
+    """The two models, and how both are fitted to a sample, be it the data or drawn.
 
     Attributes
     ----------
     network, linear : RecurrentModel
-    theta, theta_linear : ndarray
     n_starts : int
-        Of the network, besides ``theta``.
+        Starts of each fit.
     """
 
     network: Any
     linear: Any
-    theta: FloatArray
-    theta_linear: FloatArray
     n_starts: int
 
     def heights(self, values: FloatArray, seed: np.random.SeedSequence) -> _Heights:
-        """Fit both to a sample (nobs, p)."""
+        """Fit both to a sample (nobs, p); nothing but the sample and the seed plays a part."""
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ConvergenceWarning)
-                found = []
-                for model, theta in (
-                    (self.linear, self.theta_linear),
-                    (self.network, self.theta),
-                ):
-                    again = model.clone(replace(model.endog, values=values), model.exog)
-                    rng = np.random.default_rng(seed)
-                    fit = again.fit(
-                        start_params=theta,
-                        n_starts=self.n_starts,
-                        maxiter=MAXITER,
-                        cov_type="none",
-                        rng=rng,
-                    )
-                    found.append(max(float(fit.llf), float(fit.starts["llf"].max())))
+                linear = self._fit(self.linear, values, seed, None)
+                theta = linear.params.to_numpy(dtype=float)
+                network = self._fit(self.network, values, seed, self._nesting(linear.model, theta))
         except RnnStatsError as error:
             return _Heights(np.nan, np.nan, f"{type(error).__name__}: {error}")
+        found = [_highest(one) for one in (linear, network)]
         if not np.isfinite(found).all():
             return _Heights(np.nan, np.nan, "a log-likelihood was not finite")
-        return _Heights(found[0], found[1])
+        return _Heights(found[0], found[1], "", theta)
 
-    def block(self, seeds: Sequence[np.random.SeedSequence]) -> list[_Heights]:
+    def _fit(
+        self, model: Any, values: FloatArray, seed: np.random.SeedSequence, start: FloatArray | None
+    ) -> Any:
+        """One of the two, from starts of the sample's own."""
+        again = model.clone(replace(model.endog, values=values), model.exog)
+        if start is not None and not np.isfinite(again.loglike(start)):
+            start = None
+        return again.fit(
+            start_params=start,
+            n_starts=self.n_starts,
+            maxiter=MAXITER,
+            cov_type="none",
+            rng=np.random.default_rng(seed),
+        )
+
+    def _nesting(self, linear: Any, theta: FloatArray) -> FloatArray | None:
+        """The network next to a linear one. With a skip connection every start is above that."""
+        if self.network.skip:
+            return None
+        again = self.network.clone(linear.endog, linear.exog)
+        return near_linear(again, linear, theta)
+
+    def block(self, theta: FloatArray, seeds: Sequence[np.random.SeedSequence]) -> list[_Heights]:
         """Draw a sample of the linear model for each stream, and fit."""
-        sampler = RecurrentSampler(self.linear, self.theta_linear)
+        sampler = RecurrentSampler(self.linear, theta)
         out = []
         for seed in seeds:
             for_draw, for_fit = seed.spawn(2)
             out.append(self.heights(sampler.one(np.random.default_rng(for_draw)), for_fit))
         return out
+
+
+def _highest(fit: Any) -> float:
+    """Log-likelihood of the highest end."""
+    return max(float(fit.llf), float(fit.starts["llf"].max()))
 
 
 class RecurrentLinearity:
@@ -181,7 +198,7 @@ class RecurrentLinearity:
         hidden: int = 50,
         components: int = 5,
         n_draws: int = 199,
-        n_starts: int = 5,
+        n_starts: int = 6,
         n_jobs: int = 1,
         rng: np.random.Generator | int | None = None,
         progress: bool = False,
@@ -204,8 +221,7 @@ class RecurrentLinearity:
         n_draws : int
             Samples of "bootstrap"; 19 is the least with which 5 % can be reached.
         n_starts : int
-            Starts of each fit in "bootstrap" besides the estimates, for the sample at hand and the
-            simulated ones alike.
+            Starts of each fit in "bootstrap", of the data and of the samples alike.
         n_jobs : int
             Processes of "bootstrap", -1 for all; the numbers do not depend on it.
         rng : numpy.random.Generator or int, optional
@@ -242,8 +258,12 @@ class RecurrentLinearity:
         `LSTM` has none.
 
         The likelihood ratio takes the highest end of all starts, also one on the way to infinity
-        that a fit would not report, so that more starts give larger values; the data and the
-        samples are treated alike, which keeps the p-value right.
+        that a fit would not report, so that more starts give larger values. The p-value is right
+        where the data and the samples are treated alike; hence both models are fitted to the data
+        anew, as they are to each sample: from `n_starts` starts that the sample itself gives and,
+        without a skip connection, from a network next to the linear one. The estimates of these
+        results are not among the starts, and where they come from more of them, ``llf`` may be
+        above ``llf_network``: as many would then lift the draws as well.
 
         Rows with a missing output, lag or input are left out of the regressions; "bootstrap" uses
         all, and its samples have the same gaps.
@@ -278,7 +298,7 @@ class RecurrentLinearity:
         )
 
     def _pair(self, n_starts: int) -> tuple[_Pair, str]:
-        """Both models, the linear one fitted, and what that is called."""
+        """Both models, and what the linear one is called."""
         model: Any = self.model
         refitter_of(model, self._theta, CALLER)  # refuses what cannot be fitted again
         if model.penalty:
@@ -292,11 +312,7 @@ class RecurrentLinearity:
                 "were given, not estimated. Use fit()."
             )
         linear, words = _linear_model(model)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            found = linear.fit(cov_type="none")
-        theta = found.params.to_numpy(dtype=float)
-        return _Pair(model, linear, self._theta, theta, n_starts), words
+        return _Pair(model, linear, n_starts), words
 
 
 def _refuse_other_means(model: RecurrentModel) -> None:
@@ -356,7 +372,7 @@ def _simulated(
     blocks = [seeds[at : at + BLOCK] for at in range(0, number, BLOCK)]
     found: list[_Heights] = []
     with Counter(progress, number, "linearity", "draw") as counter:
-        for block in _spread(pair, blocks, n_jobs):
+        for block in _spread(partial(pair.block, own.theta), blocks, n_jobs):
             found += block
             counter.add(len(block))
     good = [one for one in found if not one.message]
@@ -383,7 +399,7 @@ def _simulated(
         own.linear,
         own.network,
         words,
-        pd.Series(pair.theta_linear, index=list(pair.linear.param_names), name="params"),
+        pd.Series(own.theta, index=list(pair.linear.param_names), name="params"),
     )
 
 
@@ -392,14 +408,16 @@ def _ratio(one: _Heights) -> float:
 
 
 def _spread(
-    pair: _Pair, blocks: Sequence[Sequence[np.random.SeedSequence]], n_jobs: int
+    work: Callable[[Sequence[np.random.SeedSequence]], list[_Heights]],
+    blocks: Sequence[Sequence[np.random.SeedSequence]],
+    n_jobs: int,
 ) -> Iterator[list[_Heights]]:
     """Work through the blocks in order, here or in other processes."""
     if n_jobs == 1 or len(blocks) == 1:
         for block in blocks:
-            yield pair.block(block)
+            yield work(block)
         return
     from joblib import Parallel, delayed
 
-    work: Iterable[Any] = (delayed(pair.block)(block) for block in blocks)
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(work)
+    calls: Iterable[Any] = (delayed(work)(block) for block in blocks)
+    yield from Parallel(n_jobs=n_jobs, return_as="generator")(calls)
