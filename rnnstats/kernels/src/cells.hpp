@@ -6,11 +6,14 @@
 //   saved    numbers a unit that the reverse pass wants: slopes; saved_first of them are known before the late gates
 //   numbers  weights a unit outside the matrix
 //   memory   whether there is a second state c
+//   sources  adjoints a unit from which those of all its gates follow
 // and the functions step and adjoint (with late gates: step_first, step_late, adjoint_late, adjoint_first) of eight
-// units, or of one unit in eight passes: they are elementwise. Loops, products with the weights, layers, readout and
-// feedback are written once: cells_run.hpp (a path), cells_lanes.hpp (many reverse passes), cells_paths.hpp (many
-// paths); cells_layout.hpp says where everything lies and lists the cells.
+// units, step also of one unit in eight paths: they are elementwise. `slopes` says the same as adjoint for many passes
+// at once: the adjoint of gate g's argument is gate [g] times that of source(g): 0 for h, 1 for the memory or what the
+// late gate sees; carry is what goes past the gates. Loops, products with the weights, layers, readout and feedback are
+// written once: cells_run.hpp (a path), cells_lanes.hpp (many reverse passes), cells_scores.hpp (derivatives of every
+// row), cells_paths.hpp (many paths); cells_layout.hpp says where everything lies and lists the cells.
 #pragma once
 
-#include "cells_lanes.hpp"
+#include "cells_scores.hpp"
 #include "cells_paths.hpp"

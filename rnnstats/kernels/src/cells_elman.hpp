@@ -39,6 +39,11 @@ struct Elman {
         da[0] = dh * saved[0];
         *direct = simd::splat(0.0);
     }
+
+    // carry: nothing
+    static constexpr int sources = 1;
+    static constexpr int source(int) { return 0; }
+    static RNNSTATS_INLINE void slopes(const Vec *saved, const Vec *, Vec *gate, Vec *) { gate[0] = saved[0]; }
 };
 
 } // namespace cells

@@ -30,6 +30,17 @@ struct GruAfter {
         da[1] = dh * saved[2];
         *direct = dh * saved[4];
     }
+
+    // carry: h_t by h_{t-1}
+    static constexpr int sources = 1;
+    static constexpr int source(int) { return 0; }
+    static RNNSTATS_INLINE void slopes(const Vec *saved, const Vec *, Vec *gate, Vec *carry) {
+        gate[0] = saved[3] * saved[0];
+        gate[1] = saved[2];
+        gate[2] = saved[3];
+        gate[3] = saved[3] * saved[1];
+        carry[0] = saved[4];
+    }
 };
 
 // n = tanh(W_n [r * h; u; 1]): the candidate's argument, "late", waits for all of r * h.
@@ -59,6 +70,17 @@ struct GruBefore {
         da[0] = dq * saved[0];
         da[1] = dh * saved[3];
         *direct = dh * saved[2] + dq * saved[1];
+    }
+
+    // carry: h_t by h_{t-1}, q by h_{t-1}
+    static constexpr int sources = 2;
+    static constexpr int source(int gate) { return gate == 0 ? 1 : 0; }
+    static RNNSTATS_INLINE void slopes(const Vec *saved, const Vec *, Vec *gate, Vec *carry) {
+        gate[0] = saved[0];
+        gate[1] = saved[3];
+        gate[2] = saved[4];
+        carry[0] = saved[2];
+        carry[1] = saved[1];
     }
 };
 

@@ -49,6 +49,19 @@ struct Lstm {
         if constexpr (PEEPHOLE) *before += da[0] * p[0] + da[1] * p[1];
         *direct = simd::splat(0.0);
     }
+
+    // carry: what the adjoint of h_t adds to that of c_t; c_t by c_{t-1}
+    static constexpr int sources = 2;
+    static constexpr int source(int gate) { return gate == 3 ? 0 : 1; }
+    static RNNSTATS_INLINE void slopes(const Vec *saved, const Vec *p, Vec *gate, Vec *carry) {
+        for (int g = 0; g < 4; ++g) gate[g] = saved[g];
+        carry[0] = saved[4];
+        carry[1] = saved[5];
+        if constexpr (PEEPHOLE) {
+            carry[0] += saved[3] * p[2];
+            carry[1] += saved[0] * p[0] + saved[1] * p[1];
+        }
+    }
 };
 
 } // namespace cells
