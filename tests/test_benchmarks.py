@@ -8,6 +8,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from rnnstats.kernels import kalman
@@ -18,6 +19,7 @@ MODULES = (
     "cases",
     "flops",
     "linear",
+    "long_dependence",
     "markov",
     "memory",
     "nonlinear",
@@ -246,5 +248,36 @@ def test_operations_of_the_scores_of_observations_grow_with_the_states(bench):
     arch = bench.nonlinear.Case("lstm", 8, 40).arch
     one, each = bench.nonlinear.operations(arch)
     assert one == 3 * arch.size
-    # K = 16 states, blocks of 24 rows: 24 + 48 + 256 / 24 for each weight
-    assert each == pytest.approx(arch.size * (24 + 48 + 256 / 24))
+    # K = 16 states of 8 units, blocks of 24 rows: passes of 12 + 16 steps a row, of a 16 by 8
+    # matrix and an outer product each; then 16 + 256 / 24 for each weight
+    assert each == pytest.approx((arch.size + 128) * (12 + 16) + arch.size * (16 + 256 / 24))
+
+
+def test_the_stored_table_of_long_dependence_is_that_of_its_plan(bench):
+    plan = bench.long_dependence
+    stored = pd.read_csv(ROOT / "notebooks" / "long_dependence.csv")
+    assert list(stored["task"].unique()) == list(plan.PLAN)
+    for task, (lags, runs, steps) in plan.PLAN.items():
+        own = stored[stored["task"] == task]
+        expected = {(n, lag, run) for n in plan.NETWORKS for lag in lags for run in range(runs)}
+        assert set(own[["network", "lag", "seed"]].itertuples(index=False, name=None)) == expected
+        assert len(own) == len(expected) and own["steps"].max() == steps
+
+
+def test_runs_of_long_dependence_begin_as_stored(bench, monkeypatch, tmp_path):
+    plan = bench.long_dependence
+    few = {"first symbol": ((10, 20), 2, 3), "copy": ((10, 50), 1, 2)}
+    monkeypatch.setattr(plan, "PLAN", few)
+    monkeypatch.setattr(plan, "ONE_THREAD", {})
+    out = tmp_path / "runs.csv"
+    assert plan.main(["--jobs", "1", "--out", str(out)]) == 0
+    assert plan.main(["first symbol", "--jobs", "1", "--out", str(out)]) == 0
+    fresh = pd.read_csv(out)
+    assert list(fresh["task"]) == ["first symbol"] * 24 + ["copy"] * 12
+    keys = ["task", "network", "lag", "seed"]
+    both = fresh.merge(pd.read_csv(ROOT / "notebooks" / "long_dependence.csv"), on=keys)
+    assert len(both) == len(fresh)
+    # the start weights are drawn; five digits are written, one may round otherwise elsewhere
+    assert both["tau_x"].to_numpy() == pytest.approx(both["tau_y"].to_numpy(), rel=2e-5)
+    with pytest.raises(SystemExit):
+        plan.main(["sorting"])

@@ -30,9 +30,11 @@ from rnnstats.results.recurrent.inference.slopes import axis_slopes
 from rnnstats.results.recurrent.revisions.continuation import RecurrentContinuation
 from rnnstats.results.recurrent.scores import NetworkScores
 from rnnstats.results.recurrent.states.plots import GatePlots
+from rnnstats.results.remembering import Remembering
 from rnnstats.results.residuals import ResidualTests
 from rnnstats.results.two_sided.composite import score_trace
 from rnnstats.results.two_sided.drawing import TargetSampler
+from rnnstats.results.two_sided.memory import TwoSidedMemory
 from rnnstats.results.two_sided.predictions import TwoSidedPredictions
 from rnnstats.results.two_sided.refusals import NEVER, PSEUDO, check_covariance
 from rnnstats.results.two_sided.states import BOTH, TwoSidedStates
@@ -75,6 +77,8 @@ class BidirectionalResults(
     TwoSidedPredictions,
     ForecastPlots,
     RecurrentContinuation,
+    TwoSidedMemory,
+    Remembering,
 ):
     """Results of a `BidirectionalRNN`: estimates, what it says with hindsight, tests.
 

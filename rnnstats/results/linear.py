@@ -40,6 +40,8 @@ from rnnstats.results.memory import Memory, memory_of
 from rnnstats.results.moving import moved_results
 from rnnstats.results.networks import NetworkMapping
 from rnnstats.results.protocol import StateSpaceModel
+from rnnstats.results.recurrences import LinearRecurrence
+from rnnstats.results.remembering import Remembering
 from rnnstats.results.residuals import OneStep, ResidualTests
 from rnnstats.results.responses.methods import Responses
 from rnnstats.results.states import (
@@ -75,6 +77,7 @@ class LinearResults(
     Identified,
     VarmaMapping,
     NetworkMapping,
+    Remembering,
 ):
     """Results of a `LinearRNN`: estimates, states, predictions, tests.
 
@@ -253,6 +256,11 @@ class LinearResults(
 
     # -- memory --------------------------------------------------------------------------------
 
+    @property
+    def _recurrence(self) -> LinearRecurrence:
+        """The state equation, with what is uncertain about it."""
+        return LinearRecurrence(self.model, self._theta, self.covariance)
+
     def memory(self, steps: int = 40, alpha: float = 0.05) -> Memory:
         """Measure how long the recurrence remembers, with standard errors.
 
@@ -283,7 +291,7 @@ class LinearResults(
         the difficulty of training recurrent neural networks, ICML, section 2.
         """
         count = check_int(steps, name="steps", caller="memory", minimum=0)
-        return memory_of(self.model, self._theta, self.covariance, steps=count, alpha=alpha)
+        return memory_of(self._recurrence, self.covariance, steps=count, alpha=alpha)
 
     # -- other data ---------------------------------------------------------------------------
 

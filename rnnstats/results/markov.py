@@ -49,6 +49,7 @@ from rnnstats.results.regimes.summary import (
     shortened,
     switching_words,
 )
+from rnnstats.results.remembering import Remembering
 from rnnstats.results.residuals import OneStep, ResidualTests
 
 __all__ = ["MarkovResults"]
@@ -83,6 +84,7 @@ class MarkovResults(
     RegimeDating,
     RegimeMemory,
     RegimeNetworks,
+    Remembering,
 ):
     """Results of a `MarkovRNN`: estimates, regimes, predictions, tests.
 

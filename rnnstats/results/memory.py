@@ -7,29 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from rnnstats import _compat
 from rnnstats._checks import check_alpha
 from rnnstats._compat import wrapped
-from rnnstats._index import step_name
 from rnnstats.diagnostics.memory import roots as arrays
-from rnnstats.diagnostics.memory.products import log_singular_values
+from rnnstats.diagnostics.memory.products.powers import log_singular_values
 from rnnstats.estimation.covariance import CovarianceEstimate, jacobian
 from rnnstats.kernels.system import StateSpace
+from rnnstats.results.memory_views import MemoryViews
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
+from rnnstats.results.recurrences import LinearRecurrence
+from rnnstats.results.root_tables import FILTER, RECURRENCE, UncertainMatrix, rate_of, root_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Memory", "Recurrence", "memory_of", "rate_of", "root_table"]
+__all__ = ["Memory", "memory_of"]
 
-# Below this share of the largest variance that could arise, a variance is rounding: the matrix is
-# known (its parameters are fixed, or cancel).
-KNOWN = 1e-14
-RECURRENCE, FILTER = "W_h", "W_h - K V"
-# Within this distance of the unit circle, in logs, a root counts as lying on it.
-UNIT = 1e-6
 # Columns of the two tables of roots; blanks make equal headings different.
 _PLACES = {
     "real": "real", "imag": "imag", "modulus": "modulus", "modulus_se": "std err",
@@ -42,7 +37,7 @@ _TIMES = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Memory:
+class Memory(MemoryViews):
     """How long a linear recurrence remembers: roots, long-run rate, products of Jacobians.
 
     Two matrices are looked at, named in the column ``of``:
@@ -74,6 +69,7 @@ class Memory:
     _roots: pd.DataFrame
     _verdict: pd.DataFrame
     _products: pd.DataFrame
+    _recurrence: LinearRecurrence
 
     def __repr__(self) -> str:
         """Show the summary table."""
@@ -191,54 +187,15 @@ class Memory:
         return draw_memory(self._roots, self._verdict, self._products, step=self.step, fig=fig)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Recurrence:
-    """A matrix of a recurrence, its derivative by all parameters, and their covariance.
-
-    Attributes
-    ----------
-    name : str
-    value : ndarray of shape (m, m)
-    slopes : ndarray of shape (m, m, K)
-    estimate : CovarianceEstimate
-    """
-
-    name: str
-    value: FloatArray
-    slopes: FloatArray
-    estimate: CovarianceEstimate
-
-    @property
-    def cov(self) -> FloatArray:
-        """Covariance of the parameters, NaN for those without one."""
-        return self.estimate.cov
-
-    def is_known(self) -> bool:
-        """Tell whether the estimates leave no doubt about any cell."""
-        live = np.diagonal(self.cov) != 0.0
-        cells = self.slopes.reshape(self.value.size, self.cov.shape[0])[:, live]
-        spread = self.cov[np.ix_(live, live)]
-        if not cells.any() or not np.isfinite(spread).all():
-            return not cells.any()
-        largest = float(np.abs(cells).max() ** 2 * np.abs(spread).max())
-        return float(np.abs(cells @ spread @ cells.T).max()) <= KNOWN * largest
-
-
 def memory_of(
-    model: StateSpaceModel,
-    theta: FloatArray,
-    covariance: CovarianceEstimate,
-    *,
-    steps: int,
-    alpha: float,
+    recurrence: LinearRecurrence, covariance: CovarianceEstimate, *, steps: int, alpha: float
 ) -> Memory:
     """Measure the memory of a fitted linear recurrence.
 
     Parameters
     ----------
-    model : StateSpaceModel
-    theta : ndarray of shape (K,)
-        All natural parameters.
+    recurrence : LinearRecurrence
+        The model at its estimates.
     covariance : CovarianceEstimate
         Of the estimates.
     steps : int
@@ -257,11 +214,10 @@ def memory_of(
     """
     width = check_alpha(alpha, "memory")
     tables, rates, products = [], [], []
-    for matrix in _matrices(model, theta, covariance):
+    for matrix in _matrices(recurrence.model, recurrence.theta, covariance):
         found = arrays.roots(matrix.value)
-        polar = _polar(matrix, found)
-        tables.append(_root_table(matrix, found, polar, width))
-        rates.append(_rate(matrix, found, polar, alpha))
+        tables.append(root_table(matrix, found, width))
+        rates.append(rate_of(matrix, found, alpha))
         logs = log_singular_values(matrix.value, steps)
         columns = [f"log_singular_{j + 1}" for j in range(logs.shape[1])]
         index = pd.RangeIndex(steps + 1, name="lag")
@@ -269,17 +225,18 @@ def memory_of(
         product.insert(0, "of", matrix.name)
         products.append(product)
     return Memory(
-        step_name(model.endog.index),
+        recurrence.labels.step,
         float(alpha),
         pd.concat(tables),
         pd.DataFrame(rates),
         pd.concat(products),
+        recurrence,
     )
 
 
 def _matrices(
     model: StateSpaceModel, theta: FloatArray, covariance: CovarianceEstimate
-) -> list[Recurrence]:
+) -> list[UncertainMatrix]:
     """W_h and, where the output noise is also the state noise, W_h - K V, with derivatives."""
 
     def parts(system: StateSpace) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -296,122 +253,10 @@ def _matrices(
         piece.reshape(*part.shape, theta.size)
         for piece, part in zip(np.split(slopes, cuts), parts(system), strict=True)
     )
-    found = [Recurrence(RECURRENCE, transition.copy(), d_transition, covariance)]
+    found = [UncertainMatrix(RECURRENCE, transition.copy(), d_transition, covariance)]
     shared = (system.cross_cov, system.state_cov)
     if system.obs_cov.any() and all(np.array_equal(part, system.obs_cov) for part in shared):
         product = np.einsum("irk,rj->ijk", d_gain, design) + np.einsum("ir,rjk", gain, d_design)
         slopes = d_transition - product
-        found.append(Recurrence(FILTER, transition - gain @ design, slopes, covariance))
+        found.append(UncertainMatrix(FILTER, transition - gain @ design, slopes, covariance))
     return found
-
-
-def _polar(matrix: Recurrence, found: arrays.Roots) -> FloatArray:
-    """Derivatives of log modulus and angle of each root by the parameters, (q, 2, K)."""
-    if matrix.is_known():
-        return np.zeros((found.values.size, 2, matrix.slopes.shape[-1]))
-    slopes = np.einsum("qij,ijk->qk", found.slopes, matrix.slopes)
-    return arrays.polar_slopes(found.values, slopes)
-
-
-def _errors(slopes: FloatArray, covariance: CovarianceEstimate) -> FloatArray:
-    """Delta-method standard errors of quantities with these derivatives, (q, K)."""
-    with np.errstate(invalid="ignore"):
-        return np.sqrt(np.maximum(np.diagonal(covariance.of(slopes)), 0.0))
-
-
-def root_table(matrix: Recurrence, found: arrays.Roots, width: float) -> pd.DataFrame:
-    """Roots with standard errors.
-
-    Parameters
-    ----------
-    matrix : Recurrence
-    found : Roots
-        Of its value, or some of them.
-    width : float
-        Normal quantile of the intervals.
-
-    Returns
-    -------
-    DataFrame
-        As `Memory.frame`.
-    """
-    return _root_table(matrix, found, _polar(matrix, found), width)
-
-
-def rate_of(matrix: Recurrence, found: arrays.Roots, alpha: float) -> dict[str, Any]:
-    """Log of the largest modulus of some roots with its standard error and test.
-
-    Parameters
-    ----------
-    matrix : Recurrence
-    found : Roots
-        Of its value, or some of them.
-    alpha : float
-        Level of the verdict.
-
-    Returns
-    -------
-    dict
-        As a row of `Memory.verdict`.
-    """
-    return _rate(matrix, found, _polar(matrix, found), alpha)
-
-
-def _root_table(
-    matrix: Recurrence, found: arrays.Roots, polar: FloatArray, width: float
-) -> pd.DataFrame:
-    """One row a root, with standard errors and the interval of tau."""
-    values, slopes = arrays.measures(found.values), arrays.measure_slopes(found.values)
-    columns: dict[str, Any] = {
-        "of": matrix.name, "real": found.values.real, "imag": found.values.imag
-    }  # fmt: skip
-    known = matrix.is_known()
-    for name, value in values.items():
-        with np.errstate(invalid="ignore"):
-            errors = _errors(np.einsum("qa,qak->qk", slopes[name], polar), matrix.estimate)
-        columns[name] = value
-        columns[f"{name}_se"] = np.where(np.isfinite(value), 0.0 if known else errors, np.nan)
-    tau, error = columns["tau"], columns["tau_se"]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        reach = np.where(tau > 0.0, width * error / tau, np.nan)
-        columns["tau_lower"], columns["tau_upper"] = tau * np.exp(-reach), tau * np.exp(reach)
-    lost = np.isnan(columns["modulus_se"])
-    with np.errstate(divide="ignore"):
-        near = np.abs(np.log(columns["modulus"])) <= UNIT
-    words = np.where(near, "unit circle", np.where(lost, "no standard error", ""))
-    words = np.where(lost & (found.values == 0.0), "zero", words)
-    words = np.where(lost & ~found.simple, "repeated", words)
-    words = np.where(known, "fixed", words)
-    if matrix.name == FILTER:
-        outside = np.log(np.maximum(columns["modulus"], 1.0)) > UNIT
-        words = np.where(outside, "not invertible", words)
-    columns["note"] = words.astype(object)
-    index = pd.RangeIndex(1, found.values.size + 1, name="root")
-    return pd.DataFrame(columns, index=index)
-
-
-def _rate(
-    matrix: Recurrence, found: arrays.Roots, polar: FloatArray, alpha: float
-) -> dict[str, Any]:
-    """Log of the spectral radius with its test against 0."""
-    modulus = np.abs(found.values)
-    radius = float(modulus[0])
-    tied = int((modulus >= radius * (1.0 - arrays.REPEATED)).sum()) > 1
-    known = matrix.is_known()
-    error = np.nan if tied and not known else float(_errors(polar[:1, 0], matrix.estimate)[0])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = float(np.log(radius))
-        z = float(np.divide(rate, error))
-    pvalue = float(2.0 * stats.norm.sf(abs(z)))
-    if radius == 0.0:
-        word = "vanishing"
-    elif np.isnan(error):
-        word = "no standard error"
-    elif not pvalue <= alpha:
-        word = "not distinguishable from 1"
-    else:
-        word = "vanishing" if rate < 0.0 else "exploding"
-    return {
-        "of": matrix.name, "log_radius": rate, "log_radius_se": error, "z": z, "pvalue": pvalue,
-        "verdict": word,
-    }  # fmt: skip

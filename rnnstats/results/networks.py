@@ -18,7 +18,7 @@ from rnnstats.errors import ConvergenceWarning
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results.protocol import FloatArray, StateSpaceModel
 
-__all__ = ["NetworkMapping", "intercepts"]
+__all__ = ["NetworkMapping", "filter_of", "intercepts"]
 
 # Differences of intercepts below this share of the largest are rounding.
 ROUNDING = 4e-15
@@ -66,12 +66,7 @@ class NetworkMapping(ABC):
         -----
         Anderson and Moore (1979), Optimal Filtering, section 4.4.
         """
-        network = filter_network(
-            self._system,
-            intercepts(self.model, self._theta),
-            **_names(self.model),
-            caller="to_rnn",
-        )
+        network = filter_of(self.model, self._theta, self._system, caller="to_rnn")
         _warn_of_memory(network, "to_rnn")
         return network
 
@@ -108,6 +103,32 @@ class NetworkMapping(ABC):
         )
         _warn_of_memory(network.forward, "to_birnn")
         return network
+
+
+def filter_of(
+    model: StateSpaceModel, theta: FloatArray, system: StateSpace, *, caller: str = "memory"
+) -> LinearNetwork:
+    """Write the steady-state filter of a model as a recurrent network.
+
+    Parameters
+    ----------
+    model : StateSpaceModel
+    theta : ndarray of shape (K,)
+    system : StateSpace
+        The model at these parameters.
+    caller : str
+        Method that the user called, for messages.
+
+    Returns
+    -------
+    LinearNetwork
+
+    Raises
+    ------
+    SpecificationError
+        The filter never settles.
+    """
+    return filter_network(system, intercepts(model, theta), **_names(model), caller=caller)
 
 
 def intercepts(model: StateSpaceModel, theta: FloatArray) -> Intercepts:

@@ -36,6 +36,7 @@ from rnnstats.results.recurrent.states.memory import RecurrentMemory
 from rnnstats.results.recurrent.states.plots import GatePlots
 from rnnstats.results.recurrent.states.states import NO_GATES, RecurrentStates
 from rnnstats.results.recurrent.torch import HELD, RecurrentTorch, recurrence_held
+from rnnstats.results.remembering import Remembering
 from rnnstats.results.residuals import ResidualTests
 
 __all__ = ["RecurrentResults"]
@@ -65,6 +66,7 @@ class RecurrentResults(
     RecurrentMemory,
     RecurrentTorch,
     RecurrentLinearity,
+    Remembering,
 ):
     """Results of an `ElmanRNN`, `GRU`, `LSTM` or `CellRNN`: estimates, states, predictions, tests.
 

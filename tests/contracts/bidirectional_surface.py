@@ -131,6 +131,15 @@ def effective(res, value):
     assert 0 < value < 4 * res.model.layout.k_free
 
 
+def both_ways(res, value):
+    """A rate for each direction, and the pictures of both."""
+    table(res, value.summary())
+    assert list(value.frame.index) == ["forward", "backward"]
+    assert list(value.exponents.columns) == ["forward", "backward"]
+    if res.model.levels:
+        figure(res, value.plot())
+
+
 def refused(res):
     """Every name without sense for a pseudo-likelihood says why."""
     for name in REFUSED:
@@ -159,6 +168,7 @@ OWN = {
     "forward_results": (None, lambda r, v: v.model.y_lags == r.model.y_lags),
     "gates": (gates, has_gates),
     "k_diffuse_states": (None, lambda r, v: v == 0),
+    "memory": (lambda r: r.memory(steps=5), both_ways),
     "nobs_diffuse": (None, lambda r, v: v == 0),
     "plot_gates": (lambda r: None, lambda r, v: None),  # with gates
     "predicted_state": (None, of_forward),

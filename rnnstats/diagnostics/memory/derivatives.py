@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnnstats.errors import SpecificationError
 
-__all__ = ["Step", "Vector", "as_step", "jacobian_of"]
+__all__ = ["Step", "Vector", "as_step", "complex_step", "is_analytic", "jacobian_of"]
 
 FloatArray = NDArray[np.float64]
 Vector = NDArray[Any]
@@ -41,7 +41,8 @@ def as_step(function: Callable[..., ArrayLike], *, caller: str, name: str = "ste
     Returns
     -------
     callable
-        ``step(h, x)`` that gives an array of one axis.
+        ``step(h, x)`` that gives an array of one axis. A function of a single state that does not
+        take an array of one number (``lambda h: math.sin(h)``) is given the number.
 
     Raises
     ------
@@ -53,12 +54,31 @@ def as_step(function: Callable[..., ArrayLike], *, caller: str, name: str = "ste
             f"{caller}: {name} must be a function {name}(h, x); got {type(function).__name__}."
         )
     alone = _takes_one(function, caller=caller, name=name)
+    numbers: list[bool] = []  # one entry, from the first call with a single state
 
-    def step(state: Vector, inputs: Any) -> Vector:
+    def call(state: Any, inputs: Any) -> Vector:
         found = function(state) if alone else function(state, inputs)
         return np.atleast_1d(np.asarray(found))
 
+    def step(state: Vector, inputs: Any) -> Vector:
+        if not numbers and np.shape(state) == (1,):
+            numbers.append(not _takes_array(call, state, inputs))
+        return call(state[0] if numbers and numbers[0] else state, inputs)
+
     return step
+
+
+def _takes_array(function: Step, state: Vector, inputs: Any) -> bool:
+    """Whether a function of one state takes it as an array; if not, it is to be given a number."""
+    try:
+        function(state.copy(), inputs)
+    except TypeError:
+        try:
+            function(state[0], inputs)
+        except (TypeError, IndexError):
+            return True  # neither way: what the user wrote fails as it does
+        return False
+    return True
 
 
 def _takes_one(function: Callable[..., Any], *, caller: str, name: str) -> bool:
@@ -109,21 +129,58 @@ def jacobian_of(step: Step, state: FloatArray, inputs: Any) -> Callable[[Vector,
     functions made of analytic ones that take complex numbers; where it fails at `state`, or differs
     from central differences there by more than 1e-5, differences are used.
     """
+    if is_analytic(step, state, inputs):
+        return lambda h, x: complex_step(step, h, x)
+    return lambda h, x: _differences(step, h, x)
+
+
+def is_analytic(step: Step, state: FloatArray, inputs: Any) -> bool:
+    """Whether a complex step gives the derivative of a function.
+
+    Parameters
+    ----------
+    step : callable
+        As `as_step` gives it.
+    state : ndarray of shape (m,)
+        Where it is compared with central differences.
+    inputs : object
+        Given to the step with it.
+
+    Returns
+    -------
+    bool
+        False where the function fails on complex numbers, or differs by more than 1e-5.
+    """
     probe = np.asarray(state, dtype=np.float64)
     slow = _differences(step, probe, inputs)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            fast = _complex_step(step, probe, inputs)
+            fast = complex_step(step, probe, inputs)
     except (TypeError, ValueError, np.exceptions.ComplexWarning):
-        return lambda h, x: _differences(step, h, x)
+        return False
     size = max(1.0, float(np.abs(slow).max(initial=0.0)))
-    if not np.isfinite(fast).all() or np.abs(fast - slow).max(initial=0.0) > AGREEMENT * size:
-        return lambda h, x: _differences(step, h, x)
-    return lambda h, x: _complex_step(step, h, x)
+    return bool(
+        np.isfinite(fast).all() and np.abs(fast - slow).max(initial=0.0) <= AGREEMENT * size
+    )
 
 
-def _complex_step(step: Step, state: Vector, inputs: Any) -> FloatArray:
+def complex_step(step: Step, state: Vector, inputs: Any) -> FloatArray:
+    """Derivative of an analytic function by the state, exact to rounding.
+
+    Parameters
+    ----------
+    step : callable
+        As `as_step` gives it; takes complex numbers.
+    state : ndarray of shape (m,), or (m, n)
+        One state, or n side by side.
+    inputs : object
+        Given to the step with it.
+
+    Returns
+    -------
+    ndarray of shape (outputs, m), or (outputs, m, n)
+    """
     columns = []
     for j in range(len(state)):
         moved = state.astype(np.complex128)

@@ -325,22 +325,25 @@ def _orthogonal_gaps(
     return gaps
 
 
-def batch_means(values: FloatArray) -> Forgetting:
+def batch_means(values: FloatArray, least: int = 1) -> Forgetting:
     """Mean of a series that depends on itself, with the standard error of batch means.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
+    least : int
+        Rows over which numbers are known to depend on one another: batches are no shorter.
 
     Returns
     -------
     Forgetting
         From about the square root of n batches of equal length (Flegal and Jones 2010, Annals of
-        Statistics 38, 1034-1070); NaN for fewer than 16 numbers, or ones that are not finite.
+        Statistics 38, 1034-1070); NaN for fewer than 16 numbers, fewer than 4 batches, or numbers
+        that are not finite.
     """
     mean = float(values.mean()) if len(values) else np.nan
-    size = int(np.sqrt(len(values)))
-    if len(values) < 16 or not np.isfinite(values).all():
+    size = max(int(np.sqrt(len(values))), least)
+    if len(values) < 16 or len(values) < 4 * size or not np.isfinite(values).all():
         return Forgetting(mean, np.nan)
     number = len(values) // size
     batches = values[len(values) - number * size :].reshape(number, size).mean(axis=1)

@@ -10,98 +10,36 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, singledispatch
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_int, shown
+from rnnstats.diagnostics.memory.batched import slopes_at_once
 from rnnstats.diagnostics.memory.derivatives import as_step, jacobian_of
+from rnnstats.diagnostics.memory.driven import ChainFigures, Driven, LinearDrive
+from rnnstats.diagnostics.memory.trajectories import Given, Kept, Labels, Trajectory
 from rnnstats.errors import SpecificationError
 
 __all__ = [
     "Given",
+    "GivenRecurrence",
+    "Kept",
     "Labels",
     "Recurrence",
     "StepRecurrence",
     "Trajectory",
     "recurrence_of",
+    "refuse",
 ]
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
-Given = Literal["inputs", "shocks"]
+BoolArray = NDArray[np.bool_]
 Function = Callable[["Recurrence"], FloatArray]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Labels:
-    """Names of what a recurrence moves.
-
-    Attributes
-    ----------
-    states, inputs, outputs : tuple of str
-        One a column of the arrays of `Trajectory`.
-    index : Index
-        Label of each of the n rows.
-    step : str
-        What lies between two rows: "quarters", "rows".
-    title : str
-        The model, for headings; empty for none.
-    """
-
-    states: tuple[str, ...]
-    inputs: tuple[str, ...] = ()
-    outputs: tuple[str, ...] = ()
-    index: pd.Index = field(default_factory=lambda: pd.RangeIndex(0))
-    step: str = "rows"
-    title: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Trajectory:
-    """Derivatives of a recurrence along one run of n rows.
-
-    Attributes
-    ----------
-    state : ndarray, shape (n, m, m)
-        Of each row's state by the state before, d s_t / d s_{t-1}.
-    offsets : ndarray of int, shape (sequences + 1,)
-        First row of each sequence, and n.
-    states : ndarray, shape (n, m), optional
-        The states s_t themselves.
-    inputs : ndarray, shape (n, m, q), optional
-        Of each row's state by the row's inputs, d s_t / d u_t.
-    readout : ndarray, shape (n, p, m), optional
-        Of each row's mean output by the row's state, d E[y_t] / d s_t.
-    direct : ndarray, shape (n, p, q), optional
-        Of each row's mean output by the row's inputs past the state; None for none.
-    """
-
-    state: FloatArray
-    offsets: IntArray
-    states: FloatArray | None = None
-    inputs: FloatArray | None = None
-    readout: FloatArray | None = None
-    direct: FloatArray | None = None
-
-    @property
-    def nobs(self) -> int:
-        """Number of rows."""
-        return len(self.state)
-
-    @property
-    def k_state(self) -> int:
-        """Number of states."""
-        return int(self.state.shape[1])
-
-    @property
-    def constant(self) -> bool:
-        """Whether one matrix moves the state in every row."""
-        return self.state.strides[0] == 0 or len(self.state) == 1
 
 
 class Recurrence(ABC):
@@ -114,6 +52,20 @@ class Recurrence(ABC):
     """
 
     labels: Labels
+
+    def names(self, trajectory: Trajectory) -> Labels:
+        """Names of the columns of a trajectory.
+
+        Parameters
+        ----------
+        trajectory : Trajectory
+            One of this recurrence.
+
+        Returns
+        -------
+        Labels
+        """
+        return self.labels if trajectory.labels is None else trajectory.labels
 
     @abstractmethod
     def trajectory(self, given: Given | None = None) -> Trajectory:
@@ -130,6 +82,15 @@ class Recurrence(ABC):
         -------
         Trajectory
         """
+
+    def kept(self) -> Kept | None:
+        """Shares of their content that units keep, where they have gates for it.
+
+        Returns
+        -------
+        Kept or None
+        """
+        return None
 
     def slopes(self, function: Function) -> FloatArray | None:
         """Derivatives of a function of the recurrence by the estimated parameters.
@@ -158,6 +119,63 @@ class Recurrence(ABC):
         ndarray, shape (k, k)
         """
         return np.zeros((len(slopes), len(slopes)))
+
+    def drive(self) -> LinearDrive | None:
+        """What drives the recurrence where it is linear.
+
+        Returns
+        -------
+        LinearDrive or None
+            None where it is not linear.
+        """
+        return None
+
+    def chain(self) -> ChainFigures | None:
+        """How fast the Markov chain behind a belief forgets, where there is one.
+
+        Returns
+        -------
+        ChainFigures or None
+        """
+        return None
+
+    def driven(self, nsteps: int, rng: np.random.Generator) -> Driven:
+        """Run the recurrence anew, with white inputs.
+
+        Parameters
+        ----------
+        nsteps : int
+            Rows of all runs together, about.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        Driven
+
+        Raises
+        ------
+        SpecificationError
+            It cannot be run.
+        """
+        raise SpecificationError(
+            "memory_capacity: the recurrence must have inputs that it can be run with; got one "
+            "given by Jacobians. Give weights (W_h, W_x), a function step(h, x), or results."
+        )
+
+    def told(self, slopes: FloatArray) -> BoolArray:
+        """Tell which quantities with these derivatives the rows say something about.
+
+        Parameters
+        ----------
+        slopes : ndarray, shape (k, K)
+
+        Returns
+        -------
+        ndarray of bool, shape (k,)
+            False along parameters that are not identified.
+        """
+        with np.errstate(invalid="ignore"):
+            return np.isfinite(np.diagonal(np.atleast_2d(self.spread(slopes))))
 
     def influence(self) -> FloatArray | None:
         """How each row moves the estimates.
@@ -227,25 +245,25 @@ class StepRecurrence(Recurrence):
         step = as_step(self.step, caller=self.caller)
         m = len(self.start)
         states = np.empty((self.nsteps + 1, m))
-        slopes = np.empty((self.nsteps, m, m))
         states[0] = self.start
         first = self.inputs_of(0)
         self._check_shape(step(self.start.copy(), first))
+        for t in range(self.nsteps):
+            states[t + 1] = step(states[t].copy(), self.inputs_of(t)).real
+        if not np.isfinite(states).all():
+            self._refuse_states(states)
         if self.jacobian is None:
             by_state = jacobian_of(step, self.start, first)
         else:
             given = as_step(self.jacobian, caller=self.caller, name="jacobian")
-            by_state = lambda h, x: given(h, x).reshape(m, m)  # noqa: E731
+            self._check_jacobian(given(self.start.copy(), first))
+            by_state = lambda h, x: given(h, x).reshape(m, m, *h.shape[1:])  # noqa: E731
+        together = slopes_at_once(step, by_state, states, self.given_inputs)
+        if together is not None:
+            return states, together
+        slopes = np.empty((self.nsteps, m, m))
         for t in range(self.nsteps):
-            row = self.inputs_of(t)
-            slopes[t] = by_state(states[t].copy(), row)
-            states[t + 1] = step(states[t].copy(), row).real
-        if not np.isfinite(states).all():
-            row = int(np.flatnonzero(~np.isfinite(states).all(axis=1))[0])
-            raise SpecificationError(
-                f"{self.caller}: the state must stay finite; got {shown(states[row])} after step "
-                f"{row}. Start elsewhere, or take fewer steps."
-            )
+            slopes[t] = by_state(states[t].copy(), self.inputs_of(t))
         return states, slopes
 
     def _check_shape(self, found: NDArray[Any]) -> None:
@@ -254,6 +272,26 @@ class StepRecurrence(Recurrence):
                 f"{self.caller}: step must give a state of the shape of h0, {self.start.shape}; "
                 f"got {found.shape}."
             )
+
+    def _check_jacobian(self, found: NDArray[Any]) -> None:
+        m = len(self.start)
+        if found.size != m * m or found.ndim > 2:
+            raise SpecificationError(
+                f"{self.caller}: jacobian must give the derivatives of the step by the state, shape "
+                f"{(m, m)}; got {found.shape}. Leave it out to have it computed."
+            )
+
+    def _refuse_states(self, states: FloatArray) -> None:
+        row = int(np.flatnonzero(~np.isfinite(states).all(axis=1))[0])
+        rows = self.given_inputs
+        if rows is not None and rows.dtype.kind == "f" and not np.isfinite(rows[row - 1]).all():
+            way = f"Row {row - 1} of the inputs is {shown(rows[row - 1])}: fill it, or begin later."
+        else:
+            way = "Start elsewhere, or take fewer steps."
+        raise SpecificationError(
+            f"{self.caller}: the state must stay finite; got {shown(states[row])} after step "
+            f"{row}. {way}"
+        )
 
     def trajectory(self, given: Given | None = None) -> Trajectory:
         """Derivatives along the run, see `Recurrence.trajectory`.
@@ -270,6 +308,33 @@ class StepRecurrence(Recurrence):
         states, slopes = self.run
         offsets = np.array([0, self.nsteps], dtype=np.intp)
         return Trajectory(slopes, offsets, states=states[1:])
+
+    def driven(self, nsteps: int, rng: np.random.Generator) -> Driven:
+        """Run the function anew, see `Recurrence.driven`.
+
+        Parameters
+        ----------
+        nsteps : int
+            Rows, where there are no inputs.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        Driven
+            With the inputs given, else one of independent standard normal numbers.
+        """
+        step = as_step(self.step, caller=self.caller)
+        given = self.given_inputs
+        rows = rng.standard_normal((nsteps, 1)) if given is None else given
+        states = np.empty((len(rows), len(self.start)))
+        here = self.start.copy()
+        self._check_shape(step(here.copy(), rows[0]))
+        for t, row in enumerate(rows):
+            here = step(here, row).real
+            states[t] = here
+        flat = np.asarray(rows, dtype=np.float64).reshape(len(rows), -1)
+        names = tuple(f"x{j + 1}" for j in range(flat.shape[1]))
+        return Driven(states[None], flat[None], names)
 
 
 @dataclass(eq=False)
@@ -320,14 +385,15 @@ def recurrence_of(
     Parameters
     ----------
     source : callable, array_like or results
-        ``step(h, x)`` or ``step(h)``; one matrix (m, m); Jacobians (n, m, m); results of a model.
+        ``step(h, x)`` or ``step(h)``; one matrix (m, m), also as a DataFrame or lists; Jacobians
+        (n, m, m); results of a model.
     h0 : array_like of shape (m,), optional
         State before the first step; needed with a function, and with nothing else.
     nsteps : int, optional
         Steps of a function or of one matrix; by default the rows of `inputs`.
     jacobian : callable, optional
-        ``jacobian(h, x)`` of a function, shape (m, m); by default a complex step, or differences
-        where the function does not take complex numbers.
+        ``jacobian(h, x)`` of a function, shape (m, m); by default its attribute ``jacobian`` where
+        it has one, else a complex step, or differences where it does not take complex numbers.
     inputs : array_like of shape (nsteps, ...), optional
         Row t goes into step t; without any a function gets None.
     caller : str
@@ -365,12 +431,29 @@ def recurrence_of(
         raise SpecificationError(
             f"{caller}: inputs must have a row for each of the {steps} steps; got {len(rows)}."
         )
+    slope = getattr(source, "jacobian", None) if jacobian is None else jacobian
     return StepRecurrence(
-        source, start, steps, None if rows is None else rows[:steps], jacobian, caller
+        source, start, steps, None if rows is None else rows[:steps], slope, caller
     )
 
 
+@recurrence_of.register(Recurrence)
+def _(
+    source: Recurrence,
+    h0: ArrayLike | None = None,
+    nsteps: int | None = None,
+    *,
+    jacobian: Callable[..., ArrayLike] | None = None,
+    inputs: ArrayLike | None = None,
+    caller: str = "memory",
+) -> Recurrence:
+    refuse(caller, "results", h0=h0, nsteps=nsteps, jacobian=jacobian, inputs=inputs)
+    return source
+
+
 @recurrence_of.register(list)
+@recurrence_of.register(tuple)
+@recurrence_of.register(pd.DataFrame)
 @recurrence_of.register(np.ndarray)
 def _(
     source: Any,
@@ -381,11 +464,11 @@ def _(
     inputs: ArrayLike | None = None,
     caller: str = "memory",
 ) -> Recurrence:
-    array = np.array(source, dtype=np.float64)
+    array = _numbers(source)
     if array.ndim not in (2, 3) or array.shape[-1] != array.shape[-2] or not array.size:
         raise SpecificationError(
-            f"{caller}: an array must be one square matrix (m, m) or one a row (n, m, m); got "
-            f"shape {array.shape}."
+            f"{caller}: an array must be one square matrix of real numbers (m, m) or one a row "
+            f"(n, m, m); got {_described(source)}."
         )
     refuse(caller, "an array of Jacobians", h0=h0, jacobian=jacobian, inputs=inputs)
     if not np.isfinite(array).all():
@@ -421,13 +504,32 @@ def refuse(caller: str, what: str, **given: object) -> None:
             )
 
 
+def _numbers(given: Any) -> FloatArray:
+    """Real numbers as an array, empty where they are none."""
+    try:
+        array = np.array(given)
+        real = np.can_cast(array.dtype, np.float64, casting="same_kind")
+        return np.array(array, dtype=np.float64) if real or array.dtype == object else np.empty(0)
+    except (TypeError, ValueError):
+        return np.empty(0)
+
+
 def _start(h0: ArrayLike, caller: str) -> FloatArray:
-    start = np.atleast_1d(np.array(h0, dtype=np.float64))
+    start = np.atleast_1d(_numbers(h0))
     if start.ndim != 1 or not start.size or not np.isfinite(start).all():
         raise SpecificationError(
             f"{caller}: h0 must be a list of finite numbers, shape (m,); got {shown(h0)}."
         )
     return start
+
+
+def _described(source: Any) -> str:
+    """Shape and type of an array, or what stands for one."""
+    try:
+        array = np.asarray(source)
+    except ValueError:
+        return shown(source)
+    return f"shape {array.shape} of {array.dtype}"
 
 
 def _rows(inputs: ArrayLike, caller: str) -> NDArray[Any]:

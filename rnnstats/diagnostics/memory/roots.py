@@ -36,6 +36,8 @@ MEASURES = ("modulus", "tau", "half_life", "period", "damping")
 # Roots closer than this share of the matrix's norm count as one. Rounding splits a double root by
 # the square root of eps, 1.5e-8 of the norm, and its two vectors are orthogonal to about that.
 REPEATED = 1e-7
+# Cells beyond which (and below whose inverse) eigenvalues come back from LAPACK in another unit.
+HUGE = 1e100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,8 +78,10 @@ def roots(matrix: FloatArray) -> Roots:
     within 1e-7 of the norm, or when u and v are orthogonal to 1e-7 (a defective root that rounding
     has split).
     """
-    decomposition: Any = linalg.eig(matrix, left=True, right=True)
-    every, left, right = decomposition
+    largest = float(np.abs(matrix).max(initial=0.0))
+    unit = largest if largest > 0.0 and not 1.0 / HUGE < largest < HUGE else 1.0
+    decomposition: Any = linalg.eig(matrix / unit, left=True, right=True)
+    every, left, right = decomposition[0] * unit, *decomposition[1:]
     size = float(np.linalg.norm(matrix, 2)) if matrix.size else 0.0
     inner = np.einsum("iq,iq->q", left.conj(), right)
     gap = np.abs(every[:, None] - every[None, :])

@@ -55,7 +55,9 @@ def delta(recurrence: Recurrence, function: Function) -> Delta:
     return Delta(value, np.atleast_2d(recurrence.spread(slopes)))
 
 
-def row_means(recurrence: Recurrence, function: Function) -> Means:
+def row_means(
+    recurrence: Recurrence, function: Function, least: NDArray[np.intp] | None = None
+) -> Means:
     """Means over rows of a function of the rows and the parameters.
 
     Parameters
@@ -63,6 +65,9 @@ def row_means(recurrence: Recurrence, function: Function) -> Means:
     recurrence : Recurrence
     function : callable
         A recurrence to an array of shape (rows, k).
+    least : ndarray of int, shape (k,), optional
+        Rows over which the numbers of a column depend on one another, where that is known; see
+        `forgetting.batch_means`.
 
     Returns
     -------
@@ -88,14 +93,18 @@ def row_means(recurrence: Recurrence, function: Function) -> Means:
     error = np.full(value.shape, np.nan)
     slopes = recurrence.slopes(means) if finite.any() else None
     influence = recurrence.influence()
-    extra = np.zeros(len(value))
+    extra, told = np.zeros(len(value)), np.ones(len(value), dtype=bool)
+    sizes = np.ones(len(value), dtype=np.intp) if least is None else least
     if slopes is not None:
-        with np.errstate(invalid="ignore"):
+        told = recurrence.told(slopes)
+        if influence is None:
             extra = np.diagonal(np.atleast_2d(recurrence.spread(slopes)))
-    for j in np.flatnonzero(finite & np.isfinite(extra)):
+    for j in np.flatnonzero(finite & told):
         column = rows[:, j]
         if slopes is not None and influence is not None:
-            error[j] = batch_means(column + influence @ slopes[j]).error
+            error[j] = batch_means(column + influence @ slopes[j], int(sizes[j])).error
         else:
-            error[j] = np.hypot(batch_means(column).error, np.sqrt(max(extra[j], 0.0)))
+            error[j] = np.hypot(
+                batch_means(column, int(sizes[j])).error, np.sqrt(max(extra[j], 0.0))
+            )
     return Means(value, error)

@@ -22,8 +22,6 @@ NEVER: Final[Mapping[str, str]] = MappingProxyType(
         "no shock travels through it. Use those of ElmanRNN, GRU or LSTM.",
         "generalized_responses": f"{_READS} it does not step from the past into the future, so "
         "that no shock travels through it. Use those of ElmanRNN, GRU or LSTM.",
-        "memory": f"{_READS} each direction forgets at a rate of its own, which is no property of "
-        "the series. Use memory() of ElmanRNN, GRU or LSTM.",
         "extend": "later rows change what the backward cell says about all earlier ones, so there "
         "are no results for later rows alone. Use append().",
         "to_varma": f"{_CURVED} VARMA with the same law. Fit LinearRNN.",

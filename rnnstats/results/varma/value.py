@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from rnnstats.diagnostics.memory.recurrences import Recurrence
 from rnnstats.equivalence.coprimeness import Coprimeness, coprimeness_of
 from rnnstats.equivalence.moments import (
     ar_roots,
@@ -22,6 +23,7 @@ from rnnstats.equivalence.order import kronecker_indices, minimal_realisation
 from rnnstats.equivalence.polynomials import Polynomials, checked_lags, from_polynomials
 from rnnstats.equivalence.systems import InnovationsSystem
 from rnnstats.results.protocol import FloatArray
+from rnnstats.results.remembering import Remembering
 from rnnstats.results.varma.inference import Estimated, VarmaInference
 from rnnstats.results.varma.parts import (
     inputs_of,
@@ -41,7 +43,7 @@ __all__ = ["VARMA"]
 ON_CIRCLE = 1e-9
 
 
-class VARMA(VarmaInference):
+class VARMA(VarmaInference, Remembering):
     """A vector ARMA model with inputs.
 
     ``y_t = intercept + trend t + sum_i ar_i y_{t-i} + sum_j exog_j x_{t-j} + u_t + sum_j ma_j
@@ -210,6 +212,13 @@ class VARMA(VarmaInference):
             return Polynomials(self.ar0, self.ar, self.ma, self.exog)
         mapped = self._estimated.mapped
         return trimmed(mapped.structural, mapped.live).polynomials
+
+    @property
+    def _recurrence(self) -> Recurrence:
+        """The model as a recurrence, for `rnnstats.diagnostics.memory`."""
+        from rnnstats.results.varma.recurrence import VarmaRecurrence
+
+        return VarmaRecurrence(self)
 
     @cached_property
     def _system(self) -> InnovationsSystem:

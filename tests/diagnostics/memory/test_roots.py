@@ -8,8 +8,8 @@ import pytest
 from results.fakes import series
 
 from rnnstats._index import step_name
-from rnnstats.diagnostics.memory import products
 from rnnstats.diagnostics.memory import roots as arrays
+from rnnstats.diagnostics.memory.products import powers as products
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate, jacobian
 from rnnstats.models.linear import LinearRNN

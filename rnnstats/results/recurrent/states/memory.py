@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,17 +13,17 @@ from scipy import stats
 from rnnstats import _compat
 from rnnstats._checks import check_alpha, check_int
 from rnnstats._compat import wrapped
-from rnnstats._index import step_name
-from rnnstats.diagnostics.memory import products
-from rnnstats.diagnostics.memory.forgetting import batch_means
+from rnnstats.diagnostics.memory.lyapunov.growth import growth_of
+from rnnstats.diagnostics.memory.products import powers as products
+from rnnstats.diagnostics.memory.recurrences import Kept, Recurrence, Trajectory
+from rnnstats.diagnostics.memory.uncertainty import Means, row_means
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType
-from rnnstats.kernels import cells
 from rnnstats.results.inference.covariances import Derivatives
+from rnnstats.results.memory_views import MemoryViews
 from rnnstats.results.protocol import FloatArray
-from rnnstats.results.recurrent.inference.slopes import axis_slopes
-from rnnstats.results.recurrent.protocol import IntArray, RecurrentModel, RecurrentSystem
+from rnnstats.results.recurrent.protocol import RecurrentModel, RecurrentSystem
 from rnnstats.results.recurrent.states.plots import draw_recurrent_memory
-from rnnstats.results.recurrent.states.states import gate_values, retention, unit_names
+from rnnstats.results.recurrent.states.recurrence import Estimates, NetworkRecurrence
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -35,7 +34,7 @@ STATE = "state given inputs"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RecurrentMemoryTable:
+class RecurrentMemoryTable(MemoryViews):
     """How long a recurrent network remembers its state.
 
     - *Jacobians*: the gradient of a later state with respect to an earlier one, with the inputs
@@ -68,6 +67,7 @@ class RecurrentMemoryTable:
     _products: pd.DataFrame
     _gates: pd.DataFrame
     _exponents: pd.Series
+    _recurrence: Recurrence
 
     def __repr__(self) -> str:
         """Show the summary table."""
@@ -171,62 +171,58 @@ class RecurrentMemoryTable:
         return draw_recurrent_memory(self._products, self._gates, step=self.step, fig=fig)
 
 
-@dataclass(frozen=True, eq=False)
-class Rates:
-    """Log rates of each row: of the state (m,), and of the content of each unit (m, units).
-
-    Attributes
-    ----------
-    stretch : ndarray of shape (m, k_state)
-        Log stretches, see `rnnstats.diagnostics.products.log_stretches`.
-    kept : ndarray of shape (m, units)
-        Logs of the gates that keep content.
-    """
-
-    stretch: FloatArray
-    kept: FloatArray
-
-    @cached_property
-    def means(self) -> FloatArray:
-        """Mean of the largest exponent and of each unit's log gate, (1 + units,)."""
-        with np.errstate(invalid="ignore"):
-            return np.concatenate([[self.stretch[:, 0].mean()], self.kept.mean(axis=0)])
-
-
-def jacobians_of(system: RecurrentSystem) -> FloatArray:
-    """Derivative of each row's state by the state before, (m, k_state, k_state).
+def memory_of(recurrence: Recurrence, steps: int, alpha: float) -> RecurrentMemoryTable:
+    """Measure how long a network remembers its state.
 
     Parameters
     ----------
-    system : RecurrentSystem
+    recurrence : Recurrence
+        A network along its series.
+    steps : int
+        Largest horizon of the products.
+    alpha : float
+        One minus the coverage of intervals, and the level of the verdict.
 
     Returns
     -------
-    ndarray
-        The inputs count as given.
+    RecurrentMemoryTable
+
+    Raises
+    ------
+    SpecificationError
+        `steps` is below one, or `alpha` is not between 0 and 1.
     """
-    whole, kept = getattr(system, "whole", system), getattr(system, "kept", slice(None))
-    state, _ = cells.jacobians(whole.architecture, whole.weights, whole.run)
-    return np.asarray(state)[kept]
+    count = check_int(steps, name="steps", caller="memory", minimum=1)
+    width = check_alpha(alpha, "memory")
+    kept, growth = recurrence.kept(), growth_of(recurrence, "inputs", 0)
+    gates = None if kept is None else row_means(recurrence, _log_kept)
+    exponents = pd.Series(growth.rates, index=range(1, len(growth.rates) + 1), name="exponent")
+    return RecurrentMemoryTable(
+        recurrence.labels.step,
+        float(alpha),
+        _verdict(float(growth.rates[0]), float(growth.errors()[0]), alpha),
+        _by_lag(recurrence.trajectory("inputs"), count),
+        _gate_frame(kept, gates, width),
+        exponents,
+        recurrence,
+    )
 
 
-def rates_of(system: RecurrentSystem) -> Rates:
-    """Log rates of each row.
-
-    Parameters
-    ----------
-    system : RecurrentSystem
-
-    Returns
-    -------
-    Rates
-    """
-    offsets: IntArray = np.asarray(system.row_offsets)
-    stretch = products.log_stretches(jacobians_of(system), offsets)
-    gate = retention(gate_values(system))
+def _log_kept(recurrence: Recurrence) -> FloatArray:
+    """Logs of the shares that units keep, (n, units)."""
+    kept = recurrence.kept()
     with np.errstate(divide="ignore"):
-        kept = np.empty((len(stretch), 0)) if gate is None else np.log(gate[1])
-    return Rates(stretch, kept)
+        return np.empty((0, 0)) if kept is None else np.log(kept.values)
+
+
+def _by_lag(trajectory: Trajectory, steps: int) -> pd.DataFrame:
+    """Log norms of products of Jacobians over starting rows."""
+    steps = max(1, min(steps, int(np.diff(trajectory.offsets).max()) - 1))
+    logs = products.log_norms(trajectory.state, trajectory.offsets, steps)
+    with np.errstate(invalid="ignore"):
+        low, middle, high = np.quantile(logs, [0.1, 0.5, 0.9], axis=1, method="nearest")
+        table = {"mean": logs.mean(axis=1), "median": middle, "lower": low, "upper": high}
+    return pd.DataFrame(table, index=pd.RangeIndex(steps + 1, name="lag"))
 
 
 class RecurrentMemory(ABC):
@@ -261,6 +257,20 @@ class RecurrentMemory(ABC):
     @abstractmethod
     def _inverse_information(self, cov_type: CovType) -> CovarianceEstimate: ...
 
+    def _asked_covariance(self) -> CovarianceEstimate:
+        return self.covariance
+
+    @property
+    def _recurrence(self) -> NetworkRecurrence:
+        """The network along its series, with what is uncertain about it."""
+        moved = self._given_covariance is not None  # estimates from other rows
+        bread = self.covariance if moved else self._inverse_information("approx")
+        rows = np.asarray(self._system.rows)
+        scores = None if moved else self._derivatives.score_obs[rows]
+        return NetworkRecurrence(
+            self.model, self._theta, Estimates(self._asked_covariance, bread, scores)
+        )
+
     def memory(self, steps: int = 40, alpha: float = 0.05) -> RecurrentMemoryTable:
         """Measure how long the network remembers its state, with standard errors.
 
@@ -291,59 +301,7 @@ class RecurrentMemory(ABC):
         score adds through the estimates (expected information, that of a penalty with it), by batch
         means.
         """
-        count = check_int(steps, name="steps", caller="memory", minimum=1)
-        width = check_alpha(alpha, "memory")
-        system = self._system
-        here = rates_of(system)
-        errors = self._rate_errors(here)
-        by_lag = self._products(system, count)
-        names = list(self.model.state_names)
-        return RecurrentMemoryTable(
-            step_name(self.model.endog.index),
-            float(alpha),
-            _verdict(float(here.means[0]), errors[0], alpha),
-            by_lag,
-            _gate_frame(system, here, errors[1:], width),
-            pd.Series(here.stretch.mean(axis=0), index=range(1, len(names) + 1), name="exponent"),
-        )
-
-    def _products(self, system: RecurrentSystem, steps: int) -> pd.DataFrame:
-        offsets: IntArray = np.asarray(system.row_offsets)
-        steps = max(1, min(steps, int(np.diff(offsets).max()) - 1))
-        logs = products.log_norms(jacobians_of(system), offsets, steps)
-        with np.errstate(invalid="ignore"):
-            low, middle, high = np.quantile(logs, [0.1, 0.5, 0.9], axis=1, method="nearest")
-            table = {"mean": logs.mean(axis=1), "median": middle, "lower": low, "upper": high}
-        return pd.DataFrame(table, index=pd.RangeIndex(steps + 1, name="lag"))
-
-    def _rate_errors(self, here: Rates) -> FloatArray:
-        """Standard errors of the means, (1 + units,)."""
-        model, theta = self.model, self._theta
-        moved = self._given_covariance is not None
-        estimate = self.covariance if moved else self._inverse_information("approx")
-        rows = np.column_stack([here.stretch[:, 0], here.kept])
-        finite = np.isfinite(here.means)
-        found = np.full(len(here.means), np.nan)
-        if not finite.any():
-            return found
-
-        def means(point: FloatArray) -> FloatArray:
-            values = rates_of(model.system(point)).means
-            return np.where(finite & np.isfinite(values), values, 0.0)
-
-        slopes = axis_slopes(means, model, theta, estimate)
-        with np.errstate(invalid="ignore"):
-            spread = np.diagonal(np.atleast_2d(estimate.of(slopes)))
-        told = np.isfinite(spread)
-        if moved:  # estimates from other rows: independent of these
-            for j in np.flatnonzero(finite & told):
-                found[j] = np.hypot(batch_means(rows[:, j]).error, np.sqrt(max(spread[j], 0.0)))
-            return found
-        scores = self._derivatives.score_obs[np.asarray(self._system.rows)]
-        influence = scores @ estimate.generalised @ slopes.T * len(rows)
-        for j in np.flatnonzero(finite & told):
-            found[j] = batch_means(rows[:, j] + influence[:, j]).error
-        return found
+        return memory_of(self._recurrence, steps, alpha)
 
 
 def _verdict(rate: float, error: float, alpha: float) -> pd.DataFrame:
@@ -366,40 +324,23 @@ def _verdict(rate: float, error: float, alpha: float) -> pd.DataFrame:
     return pd.DataFrame([row], index=pd.Index([STATE]))
 
 
-def _gate_frame(
-    system: RecurrentSystem, here: Rates, errors: FloatArray, width: float
-) -> pd.DataFrame:
+def _gate_frame(kept: Kept | None, logs: Means | None, width: float) -> pd.DataFrame:
     """Time constants of the gates that keep content."""
     columns = ["gate", "mean", "tau", "tau_se", "tau_lower", "tau_upper", "tau_low", "tau_high"]
-    gate = retention(gate_values(system))
-    if gate is None:
+    if kept is None or logs is None:
         return pd.DataFrame(columns=columns)
-    word, values = gate
-    architecture = system.architecture
-    names = [
-        name
-        for cell, layer in zip(architecture.cells, unit_names(architecture), strict=True)
-        if word in cell.gates
-        for name in layer[0]
-    ]
-    rate = here.means[1:]
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        tau = np.where(rate < 0.0, -1.0 / rate, np.inf)
-        spread = errors * tau * tau
+        tau = np.where(logs.value < 0.0, -1.0 / logs.value, np.inf)
+        spread = logs.error * tau * tau
         reach = width * spread / tau
-        by_row = np.where(here.kept < 0.0, -1.0 / here.kept, np.inf)
+        each = np.log(kept.values)
+        by_row = np.where(each < 0.0, -1.0 / each, np.inf)
         low, high = np.quantile(by_row, [0.1, 0.9], axis=0, method="nearest")
-        table = dict(
-            zip(
-                columns,
-                (
-                    word, values.mean(axis=0), tau, spread,
-                    tau * np.exp(-reach), tau * np.exp(reach), low, high,
-                ),
-                strict=True,
-            )
+        values = (
+            kept.gate, kept.values.mean(axis=0), tau, spread,
+            tau * np.exp(-reach), tau * np.exp(reach), low, high,
         )  # fmt: skip
-    return pd.DataFrame(table, index=pd.Index(names))
+    return pd.DataFrame(dict(zip(columns, values, strict=True)), index=pd.Index(kept.units))
 
 
 def _horizons(count: int) -> list[int]:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats._picture import (
+    BAND,
     BLUE,
     ORANGE,
     legend,
@@ -25,7 +26,14 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PAST", "GatePlots", "draw_columns", "draw_recurrent_memory"]
+__all__ = [
+    "PAST",
+    "GatePlots",
+    "draw_columns",
+    "draw_gate_times",
+    "draw_norms",
+    "draw_recurrent_memory",
+]
 
 # What states and gates of a network that reads forward are given.
 PAST = "a function of the rows before"
@@ -159,27 +167,55 @@ def draw_recurrent_memory(
     panels = 1 + bool(len(gates))
     fig = new_figure(fig, caller="plot", width=5.2 * panels, height=3.6)
     ax = fig.add_subplot(1, panels, 1)
+    draw_norms(ax, products, step=step, title="Products of Jacobians of the state")
+    legend(fig, ax)
+    if len(gates):
+        draw_gate_times(fig.add_subplot(1, panels, 2), gates, step=step)
+    return fig
+
+
+def draw_norms(ax: Axes, products: pd.DataFrame, *, step: str, title: str) -> None:
+    """Draw how much of a change of the state is left by horizon.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    products : DataFrame
+        Index ``lag``; columns ``median``, ``lower``, ``upper`` of log norms.
+    step : str
+        Unit of time.
+    title : str
+    """
     lags = products.index.to_numpy()
     shown = products.replace([-np.inf], np.nan) / np.log(10.0)
     ax.fill_between(
-        lags, shown["lower"], shown["upper"], color=BLUE, alpha=0.18, lw=0,
+        lags, shown["lower"], shown["upper"], color=BLUE, alpha=BAND, lw=0,
         label="10 % to 90 % of rows",
     )  # fmt: skip
     ax.plot(lags, shown["median"], color=BLUE, lw=1.4, label="median row")
     ax.axhline(0.0, color="black", lw=0.6, ls=":")
     ax.set_xlabel(f"horizon ({step})")
     ax.set_ylabel("log10 of the norm")
-    style(ax, "Products of Jacobians of the state")
-    legend(fig, ax)
-    if len(gates):
-        other = fig.add_subplot(1, panels, 2)
-        places = np.arange(len(gates))
-        finite = gates.replace([np.inf], np.nan)
-        other.vlines(places, finite["tau_low"], finite["tau_high"], color=ORANGE, lw=3, alpha=0.35)
-        other.plot(places, finite["tau"], "o", color=ORANGE, ms=5)
-        other.set_xticks(places, labels=[str(name) for name in gates.index])
-        if finite["tau_high"].notna().any():
-            other.set_yscale("log")
-        other.set_ylabel(step)
-        style(other, "Time constants of the gates (10 % to 90 % of rows)")
-    return fig
+    style(ax, title)
+
+
+def draw_gate_times(ax: Axes, gates: pd.DataFrame, *, step: str) -> None:
+    """Draw time constants of gates with their range over rows.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+    gates : DataFrame
+        One row a unit with ``tau``, ``tau_low``, ``tau_high``.
+    step : str
+        Unit of time.
+    """
+    places = np.arange(len(gates))
+    finite = gates.replace([np.inf], np.nan)
+    ax.vlines(places, finite["tau_low"], finite["tau_high"], color=ORANGE, lw=3, alpha=0.35)
+    ax.plot(places, finite["tau"], "o", color=ORANGE, ms=5)
+    ax.set_xticks(places, labels=[str(name) for name in gates.index])
+    if finite["tau_high"].notna().any():
+        ax.set_yscale("log")
+    ax.set_ylabel(step)
+    style(ax, "Time constants of the gates (10 % to 90 % of rows)")

@@ -16,13 +16,16 @@ from rnnstats._compat import wrapped
 from rnnstats._index import step_name
 from rnnstats.diagnostics.memory import forgetting
 from rnnstats.diagnostics.memory import roots as arrays
+from rnnstats.diagnostics.memory.driven import ChainFigures
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.markov import ForwardOutput
-from rnnstats.results.memory import Recurrence, rate_of, root_table
+from rnnstats.results.memory_views import MemoryViews
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.regimes.protocol import RegimeModel, RegimeSystem
+from rnnstats.results.regimes.states.recurrence import BeliefRecurrence
 from rnnstats.results.regimes.states.transition import stationary_law
+from rnnstats.results.root_tables import UncertainMatrix, rate_of, root_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +42,7 @@ _ROOTS = {
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class ChainMemory:
+class ChainMemory(MemoryViews):
     """How long regimes last and how fast chain and filter forget where they began.
 
     - *chain*: without data, probabilities of the regimes go back to the stationary law at the rate
@@ -80,6 +83,7 @@ class ChainMemory:
     _durations: pd.DataFrame
     _contraction: pd.DataFrame
     _acf: pd.DataFrame
+    _recurrence: BeliefRecurrence
 
     def __repr__(self) -> str:
         """Show the summary table."""
@@ -210,6 +214,7 @@ class RegimeMemory(ABC):
     """
 
     model: RegimeModel
+    _theta: FloatArray
 
     @property
     @abstractmethod
@@ -231,6 +236,41 @@ class RegimeMemory(ABC):
 
     @abstractmethod
     def duration_table(self, alpha: float) -> pd.DataFrame: ...
+
+    @property
+    def _recurrence(self) -> BeliefRecurrence:
+        """The filter along the series."""
+        filtered = np.asarray(self._forward.filtered)
+        return BeliefRecurrence(
+            self.model, self._theta, self._system, filtered, self._chain_figures
+        )
+
+    def _chain(self) -> tuple[UncertainMatrix, arrays.Roots]:
+        """Transition matrix, with inputs at their mean, and its eigenvalues but the one at 1."""
+        exog = self.model.exog_transition
+        inputs = None if exog is None else exog.values.mean(axis=0, keepdims=True)
+        matrix, slopes = self._steps(inputs)
+        if inputs is not None:
+            matrix, slopes = matrix[0], slopes[0]
+        return UncertainMatrix(CHAIN, matrix, slopes, self.covariance), _without_one(
+            arrays.roots(matrix)
+        )
+
+    def _chain_figures(self) -> ChainFigures | None:
+        """How fast the chain forgets."""
+        if self.model.k_regimes < 2:
+            return None
+        chain, found = self._chain()
+        rate = _chain_rate(chain, found, 0.05)
+        second, law = float(np.abs(found.values[0])), _single_law(chain.value)
+        error = float(rate["log_rate_se"])
+        return ChainFigures(
+            second,
+            second * error,
+            float(rate["log_rate"]),
+            error,
+            np.inf if law is None else forgetting.mixing_time(chain.value, law),
+        )
 
     def memory(self, steps: int = 40, alpha: float = 0.05) -> ChainMemory:
         """Measure how long regimes last, and how fast chain and filter forget.
@@ -264,15 +304,9 @@ class RegimeMemory(ABC):
                 "memory: there must be two regimes at least; got 1, which never changes. Look at "
                 "the autoregressive coefficients, if any."
             )
-        exog = self.model.exog_transition
-        inputs = None if exog is None else exog.values.mean(axis=0, keepdims=True)
-        matrix, slopes = self._steps(inputs)
-        if inputs is not None:
-            matrix, slopes = matrix[0], slopes[0]
-        chain = Recurrence(CHAIN, matrix, slopes, self.covariance)
-        found = _without_one(arrays.roots(matrix))
+        chain, found = self._chain()
         verdict = pd.DataFrame([_chain_rate(chain, found, alpha), self._filter_rate(alpha)])
-        law = _single_law(matrix)
+        matrix, law = chain.value, _single_law(chain.value)
         index = self.model.endog.index
         return ChainMemory(
             step_name(index),
@@ -284,6 +318,7 @@ class RegimeMemory(ABC):
             self.duration_table(alpha),
             self._contraction(count),
             _autocorrelations(matrix, law, count, tuple(self.model.regime_names)),
+            self._recurrence,
         )
 
     def _filter_rate(self, alpha: float) -> dict[str, Any]:
@@ -327,7 +362,7 @@ def _without_one(found: arrays.Roots) -> arrays.Roots:
     )
 
 
-def _chain_rate(chain: Recurrence, found: arrays.Roots, alpha: float) -> dict[str, Any]:
+def _chain_rate(chain: UncertainMatrix, found: arrays.Roots, alpha: float) -> dict[str, Any]:
     rate = rate_of(chain, found, alpha)
     return _rate(CHAIN, rate["log_radius"], rate["log_radius_se"], alpha)
 

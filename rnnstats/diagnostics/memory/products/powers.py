@@ -14,17 +14,19 @@ ICML, section 2.
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg
 from scipy.linalg import lapack
 
-__all__ = ["log_norms", "log_singular_values", "log_stretches"]
+__all__ = ["lengths", "log_norms", "log_singular_values", "log_stretches", "row_singular_values"]
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
 IntArray = NDArray[np.intp]
+Rows = NDArray[Any]
 
 # Rows at most from which products are followed, at equal distances.
 WINDOWS = 2000
@@ -133,7 +135,7 @@ def log_singular_values(matrix: FloatArray, steps: int) -> FloatArray:
     rows, scales = _power_rows(_ordered_schur(matrix), steps)
     for first in range(0, steps, CHUNK):
         part = slice(first, min(first + CHUNK, steps))
-        result[1:][part] = _row_singular_values(rows[part], scales[part])
+        result[1:][part] = row_singular_values(rows[part], scales[part])
     return result
 
 
@@ -164,19 +166,53 @@ def _power_rows(form: ComplexArray, steps: int) -> tuple[ComplexArray, FloatArra
     return rows, scales
 
 
-def _unit_rows(rows: ComplexArray, scales: FloatArray) -> tuple[ComplexArray, FloatArray]:
+def lengths(vectors: Rows, *, axis: int) -> FloatArray:
+    """
+    Euclidean lengths, also of vectors whose squares overflow or vanish.
+
+    Parameters
+    ----------
+    vectors : ndarray, real or complex
+    axis : int
+        Along which the vectors lie.
+
+    Returns
+    -------
+    ndarray
+        Without that axis.
+    """
+    largest = np.abs(vectors).max(axis=axis, keepdims=True, initial=0.0)
+    size = np.where(largest > 0.0, largest, 1.0)
+    found = np.linalg.norm(vectors / size, axis=axis) * np.squeeze(size, axis=axis)
+    return np.asarray(found, dtype=np.float64)
+
+
+def _unit_rows(rows: Rows, scales: FloatArray) -> tuple[Rows, FloatArray]:
     """Bring rows to length 1 and add the logs of their lengths to the scales; zero stays zero."""
-    length = np.linalg.norm(rows, axis=2)
+    length = lengths(rows, axis=2)
     with np.errstate(divide="ignore"):
         logs = scales + np.log(length)
     return rows / np.where(length > 0.0, length, 1.0)[:, :, None], logs
 
 
-def _row_singular_values(rows: ComplexArray, scales: FloatArray) -> FloatArray:
-    """Log singular values of matrices given as unit rows and log scales, largest first."""
+def row_singular_values(rows: Rows, scales: FloatArray) -> FloatArray:
+    """
+    Log singular values of matrices whose rows are far apart in size.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (k, m, m), real or complex
+    scales : ndarray of shape (k, m)
+        Logs of the numbers by which the rows are multiplied.
+
+    Returns
+    -------
+    ndarray of shape (k, m)
+        Largest first; ``-inf`` for zero.
+    """
     m = rows.shape[1]
     enough = 4.0 * m * float(np.finfo(np.float64).eps)
-    x, logs = rows.copy(), scales.copy()
+    x, logs = _unit_rows(rows, scales)
     for _ in range(SWEEPS):
         largest = 0.0
         for i in range(m - 1):
@@ -187,7 +223,7 @@ def _row_singular_values(rows: ComplexArray, scales: FloatArray) -> FloatArray:
     return -np.sort(-logs, axis=1)
 
 
-def _rotate(x: ComplexArray, logs: FloatArray, i: int, j: int) -> float:
+def _rotate(x: Rows, logs: FloatArray, i: int, j: int) -> float:
     """Make rows i and j orthogonal, in place; return the largest cosine found.
 
     With the longer row a, the shorter one b made to have a real cosine g with it, and ratio rho of

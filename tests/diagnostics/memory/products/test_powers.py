@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from rnnstats.diagnostics.memory.products import log_norms, log_stretches
+from rnnstats.diagnostics.memory.products.powers import log_norms, log_stretches
 
 
 def matrices(n=60, m=3, seed=2):

@@ -1,0 +1,1 @@
+"""How many past inputs a state holds, how far back they matter, and models side by side."""

@@ -1,0 +1,1 @@
+"""Recurrences as filters: time constants and transfer functions."""

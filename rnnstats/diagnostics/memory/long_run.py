@@ -1,0 +1,191 @@
+"""Variance of the mean of a series that depends on itself: batch means, and a kernel of lags.
+
+Arrays only.
+
+References
+----------
+Andrews (1991), Heteroskedasticity and autocorrelation consistent covariance matrix estimation,
+Econometrica 59, 817-858; Liu, Vats and Flegal (2022), Batch size selection for variance estimators
+in MCMC, Methodology and Computing in Applied Probability 24, 65-93; Shintani and Linton (2004),
+Nonparametric neural network estimation of Lyapunov exponents and a direct test for chaos, Journal
+of Econometrics 120, 1-33.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from rnnstats.diagnostics.memory.forgetting import Forgetting
+
+__all__ = [
+    "andrews_bandwidth",
+    "batch_size",
+    "kernel_mean",
+    "long_run_variance",
+    "mean_of_batches",
+    "quadratic_spectral",
+]
+
+FloatArray = NDArray[np.float64]
+
+# Below this argument the kernel's closed form cancels; its series is exact to rounding there.
+SMALL = 1e-2
+# Autoregressive coefficients are kept this far from the unit circle when the bandwidth is chosen.
+LARGEST = 0.97
+# Fewer numbers than this say nothing of how they depend on one another.
+FEWEST = 16
+# Batches that stay, however long they should be, and the least share of the variance of a batch
+# that counts as its limit.
+BATCHES, SHARE = 30, 0.05
+
+
+def quadratic_spectral(x: FloatArray) -> FloatArray:
+    """Quadratic-spectral weight of a lag, in units of the bandwidth.
+
+    Parameters
+    ----------
+    x : ndarray
+        Lag over bandwidth.
+
+    Returns
+    -------
+    ndarray
+        ``25 / (12 pi^2 x^2) (sin(z) / z - cos(z))`` with z = 6 pi x / 5; one at zero (Andrews 1991,
+        equation 2.7).
+    """
+    z = np.asarray(6.0 * np.pi * np.asarray(x, dtype=np.float64) / 5.0)
+    safe = np.where(np.abs(z) < SMALL, 1.0, z)
+    exact = 3.0 / safe**2 * (np.sin(safe) / safe - np.cos(safe))
+    series = 1.0 - z**2 / 10.0 + z**4 / 280.0
+    return np.asarray(np.where(np.abs(z) < SMALL, series, exact), dtype=np.float64)
+
+
+def andrews_bandwidth(values: FloatArray) -> float:
+    """Bandwidth of the quadratic-spectral kernel that is best for an autoregression of order one.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+
+    Returns
+    -------
+    float
+        ``1.3221 (4 rho^2 / (1 - rho)^4 n)^(1/5)`` (Andrews 1991, equations 6.2 and 6.4), rho the
+        first autocorrelation, at most 0.97 in size; zero for a series without any.
+    """
+    centred = values - values.mean()
+    power = float(centred @ centred)
+    if power == 0.0:
+        return 0.0
+    rho = float(np.clip(centred[1:] @ centred[:-1] / power, -LARGEST, LARGEST))
+    return float(1.3221 * (4.0 * rho**2 / (1.0 - rho) ** 4 * len(values)) ** 0.2)
+
+
+def long_run_variance(values: FloatArray, bandwidth: float) -> float:
+    """Variance of the mean times the number of rows, by a kernel of autocovariances.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+    bandwidth : float
+        Of the quadratic-spectral kernel; zero counts no autocovariance.
+
+    Returns
+    -------
+    float
+        Not negative: the kernel is positive semidefinite. All n - 1 lags enter, by a fast Fourier
+        transform; autocovariances are divided by n (Shintani and Linton 2004, section 3.1).
+    """
+    n = len(values)
+    centred = values - values.mean()
+    if bandwidth <= 0.0:
+        return float(centred @ centred) / n
+    length = int(fft.next_fast_len(2 * n, real=True))
+    power = np.abs(np.asarray(fft.rfft(centred, length))) ** 2
+    covariances = np.asarray(fft.irfft(power, length))[:n] / n
+    weights = quadratic_spectral(np.arange(1, n) / bandwidth)
+    return float(max(covariances[0] + 2.0 * (weights @ covariances[1:]), 0.0))
+
+
+def kernel_mean(values: FloatArray) -> Forgetting:
+    """Mean of a series that depends on itself, with the standard error of Shintani and Linton.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+
+    Returns
+    -------
+    Forgetting
+        The quadratic-spectral kernel with the bandwidth of Andrews (1991); NaN for fewer than 16
+        numbers, or ones that are not finite.
+    """
+    mean = float(values.mean()) if len(values) else np.nan
+    if len(values) < FEWEST or not np.isfinite(values).all():
+        return Forgetting(mean, np.nan)
+    variance = long_run_variance(values, andrews_bandwidth(values))
+    return Forgetting(mean, float(np.sqrt(variance / len(values))))
+
+
+def batch_size(values: FloatArray) -> int:
+    """Rows of a batch for the standard error of a mean.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+
+    Returns
+    -------
+    int
+        The square root of n, or more where the variance of batches still changes at that length:
+        with ``V + G / b`` the variance of a batch of length b times b, the mean squared error of
+        its estimate is least at ``(n G^2 / V^2)^(1/3)`` (Liu, Vats and Flegal 2022). V and G come
+        from batches of the square root of n rows and of half as many; 30 batches stay.
+
+    Notes
+    -----
+    A flow that is sampled finely, such as Lorenz' equations in steps of 0.01, needs it: within a
+    turn around a wing differences grow and shrink by far more than from turn to turn, and batches
+    of a few turns give errors that are many times too large.
+    """
+    n = len(values)
+    first = int(np.sqrt(n))
+    most = n // BATCHES
+    if most <= first or first < 2:
+        return first
+    half, whole = _batch_variance(values, first // 2), _batch_variance(values, first)
+    slope = (half - whole) / (1.0 / (first // 2) - 1.0 / first)
+    limit = max(whole - slope / first, SHARE * whole)
+    if limit == 0.0:
+        return first
+    best = float(np.cbrt(n * (slope / limit) ** 2))
+    return int(np.clip(best, first, most))
+
+
+def _batch_variance(values: FloatArray, size: int) -> float:
+    """Variance of means of batches of a length, times the length."""
+    number = len(values) // size
+    means = values[len(values) - number * size :].reshape(number, size).mean(axis=1)
+    return float(means.var(ddof=1)) * size
+
+
+def mean_of_batches(values: FloatArray) -> Forgetting:
+    """Mean of a series that depends on itself, with the standard error of batch means.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n,)
+
+    Returns
+    -------
+    Forgetting
+        From batches of `batch_size` rows, which are those of `batch_means` for fewer than 961
+        numbers; NaN for fewer than 16, or ones that are not finite.
+    """
+    mean = float(values.mean()) if len(values) else np.nan
+    if len(values) < FEWEST or not np.isfinite(values).all():
+        return Forgetting(mean, np.nan)
+    variance = _batch_variance(values, batch_size(values))
+    return Forgetting(mean, float(np.sqrt(variance / len(values))))

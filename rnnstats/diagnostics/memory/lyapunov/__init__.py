@@ -1,0 +1,1 @@
+"""Lyapunov exponents, their errors, and the test of chaos."""

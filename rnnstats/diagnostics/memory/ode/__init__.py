@@ -1,0 +1,1 @@
+"""Step methods of ordinary differential equations, seen as recurrences."""

@@ -1,0 +1,1 @@
+"""Products of Jacobians along a series, and gradients by lag."""

@@ -1,0 +1,126 @@
+"""Effective memory length of matrices, functions and results."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from diagnostics.memory.capacity.test_measured import ar_one, squashed
+from results.recurrent.network_cases import at, data, gaussian
+from results.recurrent.test_linear_twin import pair
+
+from rnnstats.diagnostics.memory import effective_memory, gradient_by_lag
+from rnnstats.errors import SpecificationError
+from rnnstats.models.nonlinear import LSTM
+
+
+def test_a_scalar_recurrence_forgets_at_a_geometric_rate():
+    row = effective_memory([[0.8]]).frame.loc["state"]
+    assert row["mean_lag"] == pytest.approx(4.0, rel=1e-8)
+    assert row["lag_at_share"] == pytest.approx(np.log(0.05) / np.log(0.8), rel=1e-10)
+    assert row["lag_within"] == pytest.approx(np.log(0.05) / np.log(0.8), abs=0.03)
+    assert row["mean_lag_se"] == 0.0
+    assert row["left"] <= 1e-12
+    assert effective_memory([[0.8]], share=0.5).frame["lag_at_share"].iloc[0] == pytest.approx(
+        np.log(0.5) / np.log(0.8), rel=1e-10
+    )
+
+
+def test_a_memory_longer_than_the_horizon_is_told():
+    found = effective_memory([[1.0]], horizon=30)
+    assert found.frame["lag_at_share"].iloc[0] == np.inf
+    assert found.frame["left"].iloc[0] == 1.0
+    assert found.frame["mean_lag"].iloc[0] == pytest.approx(15.0)
+    assert found.horizon == 30
+    assert "still large" in str(found)
+    assert "still large" not in str(effective_memory([[0.5]]))
+
+
+def test_errors_of_an_autoregression_are_those_of_its_coefficient():
+    res = ar_one()
+    phi, error = res.params["W_h[h1,h1]"], res.bse["W_h[h1,h1]"]
+    row = effective_memory(res).frame.loc["state"]
+    assert row["mean_lag"] == pytest.approx(phi / (1 - phi), rel=1e-8)
+    assert row["mean_lag_se"] == pytest.approx(error / (1 - phi) ** 2, rel=1e-6)
+    assert row["lag_at_share"] == pytest.approx(np.log(0.05) / np.log(phi), rel=1e-8)
+    slope = np.log(20.0) / (phi * np.log(phi) ** 2)
+    assert row["lag_at_share_se"] == pytest.approx(error * slope, rel=1e-6)
+    # V = 1 and K held: what a shock does to later outputs is 0.7 phi^(k - 1)
+    out = effective_memory(res, of="output", by="input").frame
+    assert out.index.tolist() == [("y", "L1.e.y")]
+    assert out["mean_lag"].iloc[0] == pytest.approx(phi / (1 - phi), rel=1e-8)
+
+
+def test_a_network_with_identity_activation_is_the_linear_model():
+    network_, linear = pair()
+    one = effective_memory(network_, of="output", by="input", given="shocks", horizon=25)
+    # a network's shock acts on its own row, that of the linear model's state on the next one
+    two = effective_memory(linear, of="output", by="input", given="shocks", horizon=24)
+    np.testing.assert_allclose(one.weights.iloc[1:], two.weights, rtol=1e-9, atol=1e-12)
+    held, filter_ = (effective_memory(res, given="inputs").frame for res in (network_, linear))
+    np.testing.assert_allclose(
+        held[["mean_lag", "lag_at_share"]], filter_[["mean_lag", "lag_at_share"]], rtol=1e-6
+    )
+    # from the products of the rows' scores here, from second derivatives there
+    np.testing.assert_allclose(held["mean_lag_se"], filter_["mean_lag_se"], rtol=0.15)
+
+
+def test_weights_and_mean_lag_are_those_of_gradient_by_lag():
+    res = at(LSTM(data()[0], k_hidden=1), cov_type="approx")
+    found = effective_memory(res, horizon=12)
+    known = gradient_by_lag(res, horizon=12)
+    np.testing.assert_allclose(found.weights["state"], known.frame["mean"], rtol=1e-10)
+    row = known.totals.iloc[0]
+    assert found.frame["mean_lag"].iloc[0] == pytest.approx(row["mean_lag"], rel=1e-10)
+    assert found.frame["mean_lag_se"].iloc[0] == pytest.approx(row["mean_lag_se"], rel=1e-8)
+
+
+def test_the_error_of_a_length_over_rows_grows_with_its_own_slope():
+    # every length is a function of the same weights: by the chain rule their errors over rows and
+    # parameters are those of a difference of the length along the influence of the weights
+    res = gaussian()
+    found = effective_memory(res, horizon=6)
+    assert (found.frame.filter(like="_se") > 0.0).all(axis=None)
+    assert found.frame["mean_lag_se"].iloc[0] < found.frame["lag_at_share"].iloc[0]
+
+
+def test_a_function_with_outputs_and_inputs():
+    inputs = np.random.default_rng(0).standard_normal((80, 1))
+    found = effective_memory(
+        lambda h, x: 0.6 * h + x, [0.0], inputs=inputs, of="output", by="input", output=[[2.0]]
+    )
+    assert found.frame["mean_lag"].iloc[0] == pytest.approx(1.5, rel=1e-3)
+    assert found.weights.iloc[3, 0] == pytest.approx(2.0 * 0.6**3, rel=1e-8)
+    assert isinstance(found.frame.index, pd.MultiIndex)
+    assert "by" in found.weights.columns[0]
+
+
+def test_words_for_what_makes_no_sense():
+    cases = [
+        (lambda: effective_memory([[0.5]], share=1.5), "share"),
+        (lambda: effective_memory([[0.5]], horizon=0), "horizon"),
+        (lambda: effective_memory(np.full((9, 1, 1), 0.5), horizon=10), "horizon"),
+        (lambda: effective_memory([[0.5]], of="outputs"), "output"),
+        (lambda: effective_memory([[0.5]], by="shock"), "by"),
+        (lambda: effective_memory([[0.5]], by="input"), "inputs"),
+        (lambda: effective_memory([[0.5]], of="output"), "outputs"),
+        (lambda: effective_memory([[0.5]], given="all"), "given"),
+    ]
+    for call, word in cases:
+        with pytest.raises(SpecificationError, match=word):
+            call()
+
+
+def test_the_report_has_a_picture():
+    pytest.importorskip("matplotlib").use("Agg")
+    found = effective_memory(squashed(), of="output", by="input", horizon=10)
+    figure = found.plot()
+    (ax,) = figure.axes
+    weights = found.weights.iloc[:, 0]
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), weights / weights.max())
+    weights = found.weights
+    weights.iloc[0, 0] = 99.0
+    assert found.weights.iloc[0, 0] != 99.0
+    import matplotlib.pyplot as plt
+
+    plt.close(figure)

@@ -1,0 +1,85 @@
+"""Variance of the mean of a series that depends on itself."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.signal import lfilter
+from statsmodels.stats.sandwich_covariance import S_hac_simple
+
+from rnnstats.diagnostics.memory import long_run
+from rnnstats.diagnostics.memory.forgetting import batch_means
+
+
+def autoregression(rho: float, n: int, seed: int) -> np.ndarray:
+    noise = np.random.default_rng(seed).standard_normal(n)
+    return np.asarray(lfilter([1.0], [1.0, -rho], noise))
+
+
+def test_quadratic_spectral_weights_are_those_of_the_paper():
+    x = np.array([0.1, 0.5, 1.0, 2.3])
+    z = 6 * np.pi * x / 5
+    paper = 25 / (12 * np.pi**2 * x**2) * (np.sin(z) / z - np.cos(z))
+    np.testing.assert_allclose(long_run.quadratic_spectral(x), paper, rtol=1e-12)
+    near = 1e-2 * 5 / (6 * np.pi) * np.array([1 - 1e-9, 1 + 1e-9])
+    # the closed form loses four digits where the series takes over
+    np.testing.assert_allclose(*long_run.quadratic_spectral(near), atol=1e-11)
+    assert long_run.quadratic_spectral(np.zeros(1))[0] == 1.0
+
+
+def test_bandwidth_is_that_of_the_paper():
+    values = autoregression(0.5, 400, seed=1)
+    centred = values - values.mean()
+    rho = centred[1:] @ centred[:-1] / (centred @ centred)
+    alpha = 4 * rho**2 / (1 - rho) ** 4
+    paper = 1.3221 * (alpha * 400) ** 0.2
+    assert long_run.andrews_bandwidth(values) == pytest.approx(paper, rel=1e-12)
+    assert long_run.andrews_bandwidth(np.ones(50)) == 0.0
+
+
+@pytest.mark.crosspkg
+def test_long_run_variance_is_that_of_statsmodels():
+    values = autoregression(0.6, 150, seed=2)
+    bandwidth = long_run.andrews_bandwidth(values)
+    centred = (values - values.mean())[:, None]
+
+    def weights(lags: int) -> np.ndarray:
+        return long_run.quadratic_spectral(np.arange(lags + 1) / bandwidth)
+
+    theirs = S_hac_simple(centred, nlags=149, weights_func=weights)[0, 0] / 150
+    # Fourier transform against sums: rounding
+    assert long_run.long_run_variance(values, bandwidth) == pytest.approx(theirs, rel=1e-10)
+
+
+def test_without_a_bandwidth_the_variance_is_that_of_the_numbers():
+    values = autoregression(0.0, 100, seed=3)
+    assert long_run.long_run_variance(values, 0.0) == pytest.approx(values.var(), rel=1e-12)
+
+
+@pytest.mark.parametrize("means", [long_run.kernel_mean, long_run.mean_of_batches])
+def test_both_errors_know_the_long_run_variance(means):
+    """AR(1) with rho = 0.5: variance of the mean 1 / (1 - rho)^2 / n."""
+    errors = [means(autoregression(0.5, 20_000, seed)).error for seed in range(8)]
+    truth = 2.0 / np.sqrt(20_000)
+    # eight estimates with about 140 batches each: 2 % noise, 1 % bias of the batches
+    assert np.mean(errors) == pytest.approx(truth, rel=0.06)
+
+
+def test_short_series_have_the_batches_of_the_rest_of_the_package():
+    values = autoregression(0.7, 900, seed=5)
+    assert long_run.mean_of_batches(values) == batch_means(values)
+
+
+def test_batches_grow_where_numbers_turn_back():
+    """Differences of noise: the variance of a batch's mean falls with its squared length."""
+    noise = np.random.default_rng(6).standard_normal(10_001)
+    values = np.diff(noise)
+    assert long_run.batch_size(values) == 10_000 // 30
+    assert long_run.mean_of_batches(values).error < 0.7 * batch_means(values).error
+    assert long_run.batch_size(noise[1:]) < 200
+
+
+@pytest.mark.parametrize("means", [long_run.kernel_mean, long_run.mean_of_batches])
+def test_too_little_says_nothing(means):
+    assert np.isnan(means(np.arange(15.0)).error)
+    assert np.isnan(means(np.array([*np.arange(20.0), -np.inf])).error)
