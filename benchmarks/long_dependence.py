@@ -30,6 +30,25 @@ PLAN = {
 }
 
 
+def scaled(task: str, scale: float = 1.0) -> tuple[tuple[int, ...], int, int]:
+    """Lags, runs and steps of a task.
+
+    Parameters
+    ----------
+    task : str
+    scale : float
+        Share of the runs and steps.
+
+    Returns
+    -------
+    lags : tuple of int
+    runs : int
+    steps : int
+    """
+    lags, runs, steps = PLAN[task]
+    return lags, max(1, round(scale * runs)), max(1, round(scale * steps))
+
+
 def experiment(task: str, n_jobs: int, scale: float = 1.0) -> Any:
     """Run the experiment of one task.
 
@@ -47,7 +66,7 @@ def experiment(task: str, n_jobs: int, scale: float = 1.0) -> Any:
     """
     from rnnstats.diagnostics import memory
 
-    lags, runs, steps = PLAN[task]
+    lags, runs, steps = scaled(task, scale)
     call = {
         "first symbol": memory.first_symbol_recall,
         "adding": memory.adding_problem,
@@ -56,8 +75,8 @@ def experiment(task: str, n_jobs: int, scale: float = 1.0) -> Any:
     return call(
         lags,
         NETWORKS,
-        n_runs=max(1, round(scale * runs)),
-        optimiser=memory.Optimiser(steps=max(1, round(scale * steps))),
+        n_runs=runs,
+        optimiser=memory.Optimiser(steps=steps),
         rng=SEED,
         n_jobs=n_jobs,
         progress=True,
@@ -75,7 +94,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        0.
+        0; 1 after Ctrl-C, behind which nothing more is begun: the runs done by then are written.
     """
     parser = argparse.ArgumentParser(prog="python -m benchmarks.long_dependence")
     parser.add_argument("tasks", nargs="*", metavar="task", help=f"among {', '.join(PLAN)}; or all")
@@ -99,7 +118,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         before = after
         if options.out is not None:
             _write(options.out, report.runs.assign(task=task), task)
+        if len(report.runs) < _planned(task, options.scale):
+            return 1
     return 0
+
+
+def _planned(task: str, scale: float) -> int:
+    """Number of runs of all networks at all lags."""
+    lags, runs, _ = scaled(task, scale)
+    return len(NETWORKS) * len(lags) * runs
 
 
 def _write(path: Path, runs: Any, task: str) -> None:

@@ -21,6 +21,7 @@ __all__ = [
     "GREY",
     "INNER",
     "ORANGE",
+    "PALETTE",
     "band",
     "legend",
     "new_figure",
@@ -34,6 +35,7 @@ FloatArray = NDArray[np.float64]
 
 # Okabe and Ito's palette: told apart by colour-blind readers and in grey.
 BLUE, ORANGE, GREEN, GREY = "#0072B2", "#D55E00", "#009E73", "#7F7F7F"
+PALETTE = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", GREY, "#000000")
 BAND, INNER = 0.18, "#86BADA"
 
 

@@ -1,4 +1,4 @@
-"""The Python in the README is run as it stands."""
+"""The Python in the README, and in the page on memory, is run as it stands."""
 
 from __future__ import annotations
 
@@ -9,9 +9,16 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).resolve().parents[1] / "README.md"
+ROOT = Path(__file__).resolve().parents[1]
+README, MEMORY = ROOT / "README.md", ROOT / "docs" / "memory.md"
 WHOLE = re.MULTILINE | re.DOTALL
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", README.read_text("utf-8"), WHOLE)
+
+
+def blocks_of(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), WHOLE)
+
+
+BLOCKS = blocks_of(README)
 
 
 def run(blocks: list[str]) -> str:
@@ -41,6 +48,25 @@ def test_the_example_of_networks_runs_and_prints_what_the_readme_shows():
         # the last column is the Monte Carlo error, whose last digits depend on the machine
         words = line.split()[:-1] if line.startswith("lag") else line.split()
         assert " ".join(words) in text
+
+
+def test_the_examples_of_memory_run_and_print_what_the_page_says():
+    blocks = blocks_of(MEMORY)
+    assert len(blocks) == 10
+    text = run([block for block in blocks if "compare_memory" not in block])
+    for shown in (
+        "-0.282", "0.157", "vanishing', 'neither vanishes nor explodes', 'exploding",  # products
+        "1.249", "0.220", "-0.873", "0.213",  # gradients by input
+        "0.1599", "0.0320", "0.532", "0.237", "4.48142",  # time constants, in years and rows
+        "low-pass", "band-pass", "0.224075",  # cut-offs, the last a closed form
+        "65536 0.174", "[ True False]", "4.00",  # paths, stability of RK4, its order
+    ):  # fmt: skip
+        assert shown in text, shown
+
+
+@pytest.mark.slow
+def test_all_examples_of_memory_run_one_after_the_other():
+    assert "Markov chains" in run(blocks_of(MEMORY))
 
 
 @pytest.mark.slow

@@ -82,8 +82,8 @@ class Memory(MemoryViews):
         ``of``; ``real``, ``imag`` (not negative); ``modulus``, ``tau`` = -1 / ln modulus,
         ``half_life`` = tau ln 2, ``period`` = 2 pi / angle (2 for negative real roots, infinite for
         positive ones), ``damping`` ratio, each with its delta-method standard error ``_se``;
-        ``tau_lower`` and ``tau_upper``, ends of the interval taken on the log scale, those of
-        ``half_life`` are ln 2 times them; ``note``. Times are in `step`; a root
+        ``tau_lower`` and ``tau_upper``, ends of the interval (that of the modulus, turned), those
+        of ``half_life`` are ln 2 times them; ``note``. Times are in `step`; a root
         outside the unit circle has negative ``tau``: minus the time in which it grows e-fold.
 
         Standard errors are 0 where parameters are fixed, NaN (with a word in ``note``) for repeated
@@ -96,9 +96,10 @@ class Memory(MemoryViews):
         """Log of the spectral radius of each matrix, and whether it differs from 0 (a copy).
 
         ``log_radius``: the rate per row at which gradients vanish (negative) or explode;
-        ``log_radius_se``; ``z`` and its two-sided ``pvalue``; ``verdict``: "vanishing", "exploding"
-        or "not distinguishable from 1". The normal distribution is an approximation away from the
-        unit circle; at it, estimates lean to the inside (this is no unit root test).
+        ``log_radius_se``; ``z`` and its two-sided ``pvalue``; ``verdict``: "vanishing",
+        "exploding", "not distinguishable from 1", or another as `jacobian_products` has it. The
+        normal distribution is an approximation away from the unit circle; at it, estimates lean to
+        the inside (this is no unit root test).
         """
         return self._verdict.copy()
 
@@ -146,7 +147,7 @@ class Memory(MemoryViews):
         level = f"{100 * (1 - self.alpha):g} %"
         notes = [
             f"tau: {self.step} in which a disturbance falls to 1/e, with its {level} interval"
-            " (log scale).",
+            " (from that of the modulus).",
             "The test of the rate is an approximation inside the unit circle, no unit root test.",
         ]
         if (self._roots["note"] == "repeated").any():

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from rnnstats.diagnostics import memory as measures
 from rnnstats.diagnostics.memory.recurrences import Given, Recurrence
+
+if TYPE_CHECKING:
+    from rnnstats.diagnostics.memory.capacity.effective import EffectiveMemory
+    from rnnstats.diagnostics.memory.capacity.measured import MemoryCapacity
+    from rnnstats.diagnostics.memory.filters.constants import TimeConstants
+    from rnnstats.diagnostics.memory.filters.transfer import TransferFunction
+    from rnnstats.diagnostics.memory.lyapunov.spectrum import LyapunovSpectrum
+    from rnnstats.diagnostics.memory.paths.expansion import GradientPaths
+    from rnnstats.diagnostics.memory.products.gradients import GradientByLag
+    from rnnstats.diagnostics.memory.products.jacobians import JacobianProducts
 
 __all__ = ["MemoryViews"]
 
@@ -27,7 +37,7 @@ class MemoryViews:
 
     def jacobian_products(
         self, horizon: int | None = None, *, given: Given | None = None, alpha: float = 0.05
-    ) -> measures.JacobianProducts:
+    ) -> JacobianProducts:
         """Products of Jacobians: all singular values by horizon, and whether gradients vanish.
 
         Parameters
@@ -47,7 +57,7 @@ class MemoryViews:
             self._recurrence, horizon=horizon, given=given, alpha=alpha
         )
 
-    def gradient_by_lag(self, horizon: int | None = None, **options: Any) -> measures.GradientByLag:
+    def gradient_by_lag(self, horizon: int | None = None, **options: Any) -> GradientByLag:
         """Gradients of states or outputs by earlier states or inputs, by lag.
 
         Parameters
@@ -66,7 +76,7 @@ class MemoryViews:
 
     def lyapunov_spectrum(
         self, *, given: Given = "shocks", alpha: float = 0.05
-    ) -> measures.LyapunovSpectrum:
+    ) -> LyapunovSpectrum:
         """Lyapunov exponents with standard errors, and the test of chaos.
 
         Parameters
@@ -82,7 +92,7 @@ class MemoryViews:
         """
         return measures.lyapunov_spectrum(self._recurrence, given=given, alpha=alpha)
 
-    def time_constants(self, **options: Any) -> measures.TimeConstants:
+    def time_constants(self, **options: Any) -> TimeConstants:
         """Time constants of gates, and of the eigenvalues of the state equation.
 
         Parameters
@@ -97,7 +107,7 @@ class MemoryViews:
         """
         return measures.time_constants(self._recurrence, **options)
 
-    def transfer_function(self, **options: Any) -> measures.TransferFunction:
+    def transfer_function(self, **options: Any) -> TransferFunction:
         """Gain, phase and delay by frequency: the model as a filter of its shocks or inputs.
 
         Parameters
@@ -112,7 +122,7 @@ class MemoryViews:
         """
         return measures.transfer_function(self._recurrence, **options)
 
-    def effective_memory(self, **options: Any) -> measures.EffectiveMemory:
+    def effective_memory(self, **options: Any) -> EffectiveMemory:
         """Lags that matter: where gradients have fallen to a share, and their mean lag.
 
         Parameters
@@ -135,7 +145,7 @@ class MemoryViews:
         nsteps: int | None = None,
         alpha: float = 0.05,
         rng: np.random.Generator | int | None = None,
-    ) -> measures.MemoryCapacity:
+    ) -> MemoryCapacity:
         """How many past inputs a linear reader can recover from the state (Jaeger).
 
         Parameters
@@ -159,7 +169,7 @@ class MemoryViews:
             self._recurrence, None, nsteps, by=by, lags=lags, alpha=alpha, rng=rng
         )
 
-    def gradient_paths(self, *, carry: ArrayLike | str | None = None) -> measures.GradientPaths:
+    def gradient_paths(self, *, carry: ArrayLike | str | None = None) -> GradientPaths:
         """The gradient as a sum over paths through the part that is carried on and the branch.
 
         Parameters

@@ -18,7 +18,7 @@ from rnnstats.diagnostics.memory.filters.linear_systems import (
 )
 from rnnstats.diagnostics.memory.recurrences import Function, Given, Labels, Recurrence, Trajectory
 from rnnstats.equivalence.steady import steady_state
-from rnnstats.errors import SpecificationError
+from rnnstats.errors import NotStationaryError, SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate, jacobian
 from rnnstats.kernels.system import StateSpace
 from rnnstats.results import linear_points
@@ -82,6 +82,14 @@ class LinearRecurrence(Recurrence):
         """
         return steady_state(self.system, caller="memory").gain
 
+    @cached_property
+    def settles(self) -> bool:
+        """Whether the filter settles on a gain."""
+        try:
+            return bool(np.isfinite(self.gain).all())
+        except SpecificationError:
+            return False
+
     # -- derivatives along the series ---------------------------------------------------------
 
     def trajectory(self, given: Given | None = None) -> Trajectory:
@@ -129,12 +137,10 @@ class LinearRecurrence(Recurrence):
             through, past = parts.state_exog, parts.obs_exog
         else:
             through, past = np.empty((system.k_states, 0)), np.empty((system.k_endog, 0))
-        try:
-            gain = self.gain
-        except SpecificationError:
+        if not self.settles:
             return self._along(system.transition, None, system.design, direct, None)
-        inputs = np.hstack([gain, through])
-        direct = np.hstack([np.zeros((system.k_endog, gain.shape[1])), past])
+        inputs = np.hstack([self.gain, through])
+        direct = np.hstack([np.zeros((system.k_endog, self.gain.shape[1])), past])
         return self._along(system.transition, inputs, system.design, direct, None)
 
     def _without_rounding(self, closed: FloatArray) -> FloatArray:
@@ -208,10 +214,14 @@ class LinearRecurrence(Recurrence):
             return None
 
         def at(point: FloatArray) -> FloatArray:
-            found = function(LinearRecurrence(self.model, np.array(point)))
-            return np.asarray(found, dtype=np.float64).ravel()
+            there = LinearRecurrence(self.model, np.array(point))
+            if self.settles and not there.settles:
+                raise NotStationaryError("memory: the filter never settles at these parameters.")
+            return np.asarray(function(there), dtype=np.float64).ravel()
 
-        return jacobian(at, self.theta)
+        with np.errstate(invalid="ignore"):
+            scale = np.sqrt(np.diagonal(self.covariance.cov))
+        return jacobian(at, self.theta, scale=scale)
 
     def spread(self, slopes: FloatArray) -> FloatArray:
         """Covariance of quantities with these derivatives, see `Recurrence.spread`.

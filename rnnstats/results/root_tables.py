@@ -7,15 +7,20 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from rnnstats.diagnostics.memory import roots as arrays
+from rnnstats.diagnostics.memory.verdicts import verdict_of
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.results.protocol import FloatArray
 
 __all__ = ["FILTER", "RECURRENCE", "UncertainMatrix", "rate_of", "root_table"]
 
 RECURRENCE, FILTER = "W_h", "W_h - K V"
+# Columns of the rate, by those of the products of Jacobians.
+_RATE = {
+    "rate": "log_radius", "rate_se": "log_radius_se", "z": "z", "pvalue": "pvalue",
+    "verdict": "verdict",
+}  # fmt: skip
 # Below this share of the largest variance that could arise, a variance is rounding: the matrix is
 # known (its parameters are fixed, or cancel).
 KNOWN = 1e-14
@@ -123,9 +128,7 @@ def _root_table(
         columns[name] = value
         columns[f"{name}_se"] = np.where(np.isfinite(value), 0.0 if known else errors, np.nan)
     tau, error = columns["tau"], columns["tau_se"]
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        reach = np.where(tau > 0.0, width * error / tau, np.nan)
-        columns["tau_lower"], columns["tau_upper"] = tau * np.exp(-reach), tau * np.exp(reach)
+    columns["tau_lower"], columns["tau_upper"] = arrays.tau_interval(tau, error, width)
     lost = np.isnan(columns["modulus_se"])
     with np.errstate(divide="ignore"):
         near = np.abs(np.log(columns["modulus"])) <= UNIT
@@ -150,19 +153,6 @@ def _rate(
     tied = int((modulus >= radius * (1.0 - arrays.REPEATED)).sum()) > 1
     known = matrix.is_known()
     error = np.nan if tied and not known else float(_errors(polar[:1, 0], matrix.estimate)[0])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        rate = float(np.log(radius))
-        z = float(np.divide(rate, error))
-    pvalue = float(2.0 * stats.norm.sf(abs(z)))
-    if radius == 0.0:
-        word = "vanishing"
-    elif np.isnan(error):
-        word = "no standard error"
-    elif not pvalue <= alpha:
-        word = "not distinguishable from 1"
-    else:
-        word = "vanishing" if rate < 0.0 else "exploding"
-    return {
-        "of": matrix.name, "log_radius": rate, "log_radius_se": error, "z": z, "pvalue": pvalue,
-        "verdict": word,
-    }  # fmt: skip
+    with np.errstate(divide="ignore"):
+        found_rate = verdict_of(float(np.log(radius)), error, alpha).iloc[0]
+    return {"of": matrix.name} | {new: found_rate[old] for old, new in _RATE.items()}

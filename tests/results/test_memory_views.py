@@ -7,7 +7,7 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
-from results.recurrent.network_cases import network
+from results.recurrent.network_cases import at, data, network
 
 from rnnstats import datasets
 from rnnstats.diagnostics import memory as measures
@@ -15,17 +15,19 @@ from rnnstats.errors import SpecificationError
 from rnnstats.models.bidirectional import BidirectionalRNN
 from rnnstats.models.linear import LinearRNN
 from rnnstats.models.markov import MarkovRNN
+from rnnstats.models.nonlinear import GRU, LSTM
 
-VIEWS = (
-    "jacobian_products",
-    "gradient_by_lag",
-    "lyapunov_spectrum",
-    "time_constants",
-    "transfer_function",
-    "effective_memory",
-    "memory_capacity",
-    "gradient_paths",
-)
+# options that are not the default ones, to see that they are handed on
+VIEWS = {
+    "jacobian_products": {"horizon": 4, "alpha": 0.2},
+    "gradient_by_lag": {"horizon": 4, "alpha": 0.2},
+    "lyapunov_spectrum": {"alpha": 0.2},
+    "time_constants": {"alpha": 0.2},
+    "transfer_function": {"alpha": 0.2, "frequencies": [0.0, 0.1, 0.3]},
+    "effective_memory": {"horizon": 6},
+    "memory_capacity": {"rng": 0, "nsteps": 400, "lags": 2},
+    "gradient_paths": {},
+}
 # a belief is no filter of shocks, and has no roots
 NOT = {"markov": ("time_constants", "transfer_function")}
 
@@ -40,12 +42,16 @@ FITS = {
     "linear": lambda: LinearRNN(series(), k_states=2).fit(),
     "markov": lambda: MarkovRNN(series(), k_regimes=2, order=1).fit(rng=0, n_starts=4),
     "elman": lambda: network("elman").with_cov("approx"),
-    "gru": lambda: network("gru").with_cov("approx"),
-    "lstm": lambda: network("lstm").with_cov("approx"),
+    "gru": lambda: at(GRU(data()[0], k_hidden=1, y_lags=2)).with_cov("approx"),
+    "lstm": lambda: at(LSTM(*data(), k_hidden=1)).with_cov("approx"),
 }
 
 
-@pytest.fixture(scope="module", params=FITS)
+# as a network an LSTM takes the same ways as a GRU
+KINDS = [pytest.param(name, marks=pytest.mark.slow if name == "lstm" else ()) for name in FITS]
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def kind(request):
     return request.param, FITS[request.param]()
 
@@ -53,10 +59,10 @@ def kind(request):
 def test_every_measure_is_reached_and_is_that_of_the_function(kind):
     name, res = kind
     table = res.memory(steps=3)
-    for view in VIEWS:
-        options = {"rng": 0, "nsteps": 400} if view == "memory_capacity" else {}
-        if name == "linear":
-            options.pop("nsteps", None)
+    for view, given in VIEWS.items():
+        options = {
+            key: value for key, value in given.items() if (name, key) != ("linear", "nsteps")
+        }
         if view in NOT.get(name, ()):
             with pytest.raises(SpecificationError, match=f"{view}: .*MarkovRNN.* Use "):
                 getattr(table, view)()
@@ -64,8 +70,9 @@ def test_every_measure_is_reached_and_is_that_of_the_function(kind):
         found = getattr(table, view)(**options)
         known = getattr(measures, view)(res, **options)
         pd.testing.assert_frame_equal(found.frame, known.frame)
-        assert len(found.summary().as_text()) > 100
-        assert repr(found) == str(found.summary())
+        text = str(found.summary())
+        assert len(text) > 100
+        assert repr(found) == text
         copy = found.frame
         del copy[copy.columns[0]]
         pd.testing.assert_frame_equal(found.frame, known.frame)

@@ -9,13 +9,16 @@ from results.recurrent.network_cases import at, data, gaussian, network
 from scipy.linalg import helmert
 
 from rnnstats import datasets
+from rnnstats.diagnostics.memory import gradient_by_lag
 from rnnstats.diagnostics.memory.recurrences import recurrence_of
 from rnnstats.diagnostics.memory.uncertainty import delta
 from rnnstats.errors import SpecificationError
+from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.models.bidirectional import BidirectionalRNN
 from rnnstats.models.linear import LinearRNN
 from rnnstats.models.markov import MarkovRNN
 from rnnstats.models.nonlinear import LSTM, ElmanRNN
+from rnnstats.results.linear import LinearResults
 
 # central differences of smooth functions: third root of eps squared, times their curvature
 NUMERIC = {"rtol": 2e-7, "atol": 1e-8}
@@ -213,6 +216,10 @@ def test_a_belief_moves_as_the_forward_algorithm():
     along = recurrence_of(two).trajectory()
     rate = np.log(np.abs(along.state[1:, 0, 0])).mean()
     assert rate == pytest.approx(two.memory().verdict.loc["filter", "log_rate"], rel=1e-9)
+    with pytest.raises(SpecificationError, match="MarkovRNN, whose state is read by none"):
+        gradient_by_lag(two, of="output")
+    with pytest.raises(SpecificationError, match="MarkovRNN, whose state follows none"):
+        gradient_by_lag(two, by="input")
 
 
 def test_both_directions_of_a_bidirectional_network():
@@ -256,3 +263,16 @@ def test_a_var_forgets_at_once_when_its_outputs_are_held():
     y = np.diff(np.log(datasets.us_macro()[["realgdp", "realcons"]].to_numpy()), axis=0)
     held = recurrence_of(LinearRNN(100.0 * y, form="observed").fit()).trajectory("inputs")
     np.testing.assert_array_equal(held.state[0], np.zeros((2, 2)))
+
+
+def test_derivatives_are_taken_where_the_filter_settles():
+    """The filter forgets at 0.99995; a little beyond 1 it never settles, and has no gain."""
+    model = LinearRNN(data()[0], k_states=2)
+    params = [-0.993046, 1.984630, -0.014269, -0.021465, 18.9, 2.2]
+    table = np.diag([1e-4, 1e-4, 4e-4, 9e-4, 1.0, 0.1])
+    estimate = CovarianceEstimate(table, "oim", 6, 6, (), "")
+    res = LinearResults.from_fit(model, params, covariance=estimate)
+    found = gradient_by_lag(res, of="output", by="input", horizon=1).frame
+    # V W_h^k K with V = (1, 0): the two gains
+    np.testing.assert_allclose(found["mean"], params[2:4], rtol=1e-12)
+    np.testing.assert_allclose(found["mean_se"], [0.02, 0.03], rtol=1e-8)

@@ -16,7 +16,8 @@ from scipy.signal import lfilter
 from scipy.special import psi
 
 from rnnstats import ElmanRNN, LinearRNN
-from rnnstats.diagnostics.memory import LyapunovSpectrum, lyapunov_spectrum, ode_as_rnn
+from rnnstats.diagnostics.memory import lyapunov_spectrum, ode_as_rnn
+from rnnstats.diagnostics.memory.lyapunov.spectrum import LyapunovSpectrum
 from rnnstats.errors import ConvergenceWarning
 from rnnstats.kernels import cells
 from rnnstats.results.recurrent.states.recurrence import NetworkRecurrence

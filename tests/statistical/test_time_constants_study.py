@@ -15,7 +15,7 @@ from rnnstats.diagnostics.memory import time_constants
 from rnnstats.errors import ConvergenceWarning
 
 FloatArray = NDArray[np.float64]
-Draw = Callable[[np.random.Generator], tuple[float, float, float]]
+Draw = Callable[[np.random.Generator], tuple[float, float, float, float]]
 
 TAU = 5.0
 KEPT = float(np.exp(-1.0 / TAU))
@@ -31,20 +31,19 @@ def _inside(draw: Draw, seed: int) -> tuple[float, float]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
         for _ in range(REPETITIONS):
-            tau, error, reach = draw(rng)
-            held.append(abs(np.log(tau / TAU)) <= reach)
+            tau, error, lower, upper = draw(rng)
+            held.append(lower <= TAU <= upper or np.isnan(lower))
             logs.append(np.log(tau))
             errors.append(error / tau)
     return float(np.mean(held)), float(np.median(errors) / np.std(logs))
 
 
-def _row(table: pd.DataFrame) -> tuple[float, float, float]:
+def _row(table: pd.DataFrame) -> tuple[float, float, float, float]:
     row = table.iloc[0]
-    reach = np.log(row["tau_upper"] / row["tau"])
-    return row["tau"], row["tau_se"], reach if np.isfinite(reach) else np.inf
+    return row["tau"], row["tau_se"], row["tau_lower"], row["tau_upper"]
 
 
-def leaky_unit(rng: np.random.Generator) -> tuple[float, float, float]:
+def leaky_unit(rng: np.random.Generator) -> tuple[float, float, float, float]:
     """An AR(1): a leaky unit that is seen itself."""
     y = np.zeros(450)
     for t in range(1, len(y)):
@@ -53,7 +52,7 @@ def leaky_unit(rng: np.random.Generator) -> tuple[float, float, float]:
     return _row(time_constants(found).roots)
 
 
-def noisy_leaky_unit(rng: np.random.Generator) -> tuple[float, float, float]:
+def noisy_leaky_unit(rng: np.random.Generator) -> tuple[float, float, float, float]:
     """A leaky unit behind noise: an ARMA(1, 1)."""
     y = np.zeros(850)
     for t in range(1, len(y)):
@@ -72,7 +71,7 @@ def _driven(rng: np.random.Generator, rows: int) -> tuple[FloatArray, FloatArray
     return state, x
 
 
-def gru(rng: np.random.Generator) -> tuple[float, float, float]:
+def gru(rng: np.random.Generator) -> tuple[float, float, float, float]:
     """A GRU whose update gate is constant."""
     state, x = _driven(rng, 300)
     y = 0.5 + 5.0 * (1.0 - KEPT) * state + rng.standard_normal(300)
@@ -87,7 +86,7 @@ def gru(rng: np.random.Generator) -> tuple[float, float, float]:
     return _row(time_constants(found).gates)
 
 
-def lstm(rng: np.random.Generator) -> tuple[float, float, float]:
+def lstm(rng: np.random.Generator) -> tuple[float, float, float, float]:
     """An LSTM whose gates are constant, the forget gate unknown."""
     x = rng.standard_normal(400)
     cell = np.zeros(400)

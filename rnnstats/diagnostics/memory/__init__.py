@@ -1,47 +1,36 @@
 """What a recurrence remembers, and how its gradient travels, with standard errors.
 
-Every function takes results of a model, or a function ``step(h, x)`` (with ``jacobian(h, x)`` where
-there is one), or a matrix or list of Jacobians; ``res.memory()`` reaches all of them from results.
+Functions of a recurrence take results of a model, or a function ``step(h, x)`` (with ``jacobian(h,
+x)`` where there is one), or a matrix or list of Jacobians; tables from ``res.memory()`` have them
+as methods. Step methods of differential equations stand beside them, and experiments of training,
+in which networks learn tasks drawn on purpose. Every function returns a report with ``frame``,
+``summary()`` and ``plot()``.
 """
 
 from __future__ import annotations
 
-from rnnstats.diagnostics.memory.capacity.comparison import MemoryComparison, compare_memory
-from rnnstats.diagnostics.memory.capacity.effective import EffectiveMemory, effective_memory
-from rnnstats.diagnostics.memory.capacity.measured import MemoryCapacity, memory_capacity
-from rnnstats.diagnostics.memory.filters.constants import TimeConstants, time_constants
-from rnnstats.diagnostics.memory.filters.transfer import TransferFunction, transfer_function
-from rnnstats.diagnostics.memory.lyapunov.chaos import ChaosTest, chaos_test
-from rnnstats.diagnostics.memory.lyapunov.finite_time import FiniteTimeExponents
-from rnnstats.diagnostics.memory.lyapunov.spectrum import LyapunovSpectrum, lyapunov_spectrum
-from rnnstats.diagnostics.memory.ode.errors import (
-    GlobalError,
-    StiffnessExample,
-    global_error,
-    stiffness_example,
-)
-from rnnstats.diagnostics.memory.ode.factors import Amplification, amplification
-from rnnstats.diagnostics.memory.ode.products import AmplificationProduct, amplification_product
-from rnnstats.diagnostics.memory.ode.solutions import OdeSolution
-from rnnstats.diagnostics.memory.ode.steps import OdeStep, ode_as_rnn
-from rnnstats.diagnostics.memory.paths.expansion import (
-    GradientPaths,
-    gradient_paths,
-    path_expansion,
-)
-from rnnstats.diagnostics.memory.products.gradients import GradientByLag, gradient_by_lag
-from rnnstats.diagnostics.memory.products.jacobians import JacobianProducts, jacobian_products
+from rnnstats.diagnostics.memory.capacity.comparison import compare_memory
+from rnnstats.diagnostics.memory.capacity.effective import effective_memory
+from rnnstats.diagnostics.memory.capacity.measured import memory_capacity
+from rnnstats.diagnostics.memory.filters.constants import time_constants
+from rnnstats.diagnostics.memory.filters.transfer import transfer_function
+from rnnstats.diagnostics.memory.lyapunov.chaos import chaos_test
+from rnnstats.diagnostics.memory.lyapunov.spectrum import lyapunov_spectrum
+from rnnstats.diagnostics.memory.ode.errors import global_error, stiffness_example
+from rnnstats.diagnostics.memory.ode.factors import amplification
+from rnnstats.diagnostics.memory.ode.products import amplification_product
+from rnnstats.diagnostics.memory.ode.steps import ode_as_rnn
+from rnnstats.diagnostics.memory.paths.expansion import gradient_paths, path_expansion
+from rnnstats.diagnostics.memory.products.gradients import gradient_by_lag
+from rnnstats.diagnostics.memory.products.jacobians import jacobian_products
 from rnnstats.diagnostics.memory.training import (
     Adding,
-    ClippingEffect,
     Copying,
     FirstSymbol,
     Learner,
     LongDependence,
     Optimiser,
     OwnSeries,
-    Task,
-    TrainingGradients,
     adding_problem,
     clipping_effect,
     copy_problem,
@@ -52,54 +41,34 @@ from rnnstats.diagnostics.memory.training import (
 )
 
 __all__ = [
-    "ChaosTest",
-    "FiniteTimeExponents",
-    "GradientByLag",
-    "JacobianProducts",
-    "LyapunovSpectrum",
-    "chaos_test",
-    "gradient_by_lag",
     "jacobian_products",
-    "lyapunov_spectrum",
+    "gradient_by_lag",
     "gradient_paths",
     "path_expansion",
-    "GradientPaths",
+    "lyapunov_spectrum",
+    "chaos_test",
+    "time_constants",
+    "transfer_function",
+    "memory_capacity",
+    "effective_memory",
+    "compare_memory",
     "ode_as_rnn",
     "amplification",
     "amplification_product",
     "global_error",
     "stiffness_example",
-    "OdeStep",
-    "OdeSolution",
-    "Amplification",
-    "AmplificationProduct",
-    "GlobalError",
-    "StiffnessExample",
-    "time_constants",
-    "TimeConstants",
-    "transfer_function",
-    "TransferFunction",
-    "memory_capacity",
-    "MemoryCapacity",
-    "effective_memory",
-    "EffectiveMemory",
-    "compare_memory",
-    "MemoryComparison",
+    "first_symbol_recall",
     "adding_problem",
     "copy_problem",
-    "first_symbol_recall",
-    "forget_bias_effect",
     "success_against_lag",
+    "forget_bias_effect",
     "gradients_in_training",
     "clipping_effect",
-    "LongDependence",
-    "TrainingGradients",
-    "ClippingEffect",
-    "Learner",
-    "Optimiser",
     "Adding",
     "Copying",
     "FirstSymbol",
+    "Learner",
+    "LongDependence",
+    "Optimiser",
     "OwnSeries",
-    "Task",
 ]

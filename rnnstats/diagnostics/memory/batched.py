@@ -1,4 +1,4 @@
-"""Jacobians of all steps of a run at once, where the user's function takes many states."""
+"""Jacobians of all rows of a run at once, where the user's function takes many of them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.diagnostics.memory.derivatives import Step, Vector
+from rnnstats.diagnostics.memory.derivatives import FAILURES, Step, Vector
 
 __all__ = ["slopes_at_once"]
 
@@ -21,58 +21,56 @@ FEWEST = 32
 COMPARED = 8
 # NumPy computes a function of an array and of a number in ways that differ by a few roundings.
 AGREEMENT = 1e-10
-# What a function that was not written for many states may raise when it gets them.
-FAILURES = (
-    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError,
-    RuntimeError, TypeError, ValueError,
-)  # fmt: skip
 
 
 def slopes_at_once(
-    step: Step,
-    by_state: Callable[[Vector, Any], FloatArray],
-    states: FloatArray,
-    inputs: NDArray[Any] | None,
+    function: Step,
+    slope: Callable[[Vector, Any], FloatArray],
+    points: FloatArray,
+    values: FloatArray,
+    given: NDArray[Any] | None,
 ) -> FloatArray | None:
-    """Jacobians along a run from one call, if the function takes states side by side.
+    """Jacobians along a run from one call, if the function takes points side by side.
 
     Parameters
     ----------
-    step : callable
-        ``step(h, x)``.
-    by_state : callable
+    function : callable
+        ``function(h, x)``, such as a step.
+    slope : callable
         ``jacobian(h, x)``, as `jacobian_of` gives it.
-    states : ndarray, shape (n + 1, m)
-        The run, its start first.
-    inputs : ndarray, shape (n, ...), or None
-        Row t goes into step t.
+    points : ndarray, shape (n, k)
+        Values of h, one a row.
+    values : ndarray, shape (n, m)
+        What the function gives there.
+    given : ndarray, shape (n, ...), or None
+        Values of x.
 
     Returns
     -------
-    ndarray, shape (n, m, m), or None
-        None where the function cannot take an array (m, n) of states and inputs (..., n), or gives
-        other numbers than one state at a time does: its values are compared in all rows, its
-        Jacobians in eight.
+    ndarray, shape (n, m, k), or None
+        None where the function cannot take an array (k, n) of h and x (..., n), or gives other
+        numbers than one row at a time does: its values are compared in all rows, its Jacobians in
+        eight.
     """
-    n, m = len(states) - 1, states.shape[1]
+    n, k, m = *points.shape, values.shape[1]
     if n < FEWEST:
         return None
-    many = np.ascontiguousarray(states[:-1].T)
-    beside = None if inputs is None else np.moveaxis(inputs, 0, -1)
+    many = np.ascontiguousarray(points.T)
+    beside = None if given is None else np.moveaxis(given, 0, -1)
     rows = np.unique(np.linspace(0, n - 1, COMPARED).astype(np.intp))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            values = np.asarray(step(many.copy(), beside))
-            if values.shape != (m, n) or not _agree(values.real.T, states[1:]):
+            found = np.asarray(function(many.copy(), beside))
+            if found.shape != (m, n) or not _agree(found.real.T, values):
                 return None
-            found = np.asarray(by_state(many, beside))
+            jacobians = np.asarray(slope(many, beside))
     except FAILURES:
         return None
-    if found.shape != (m, m, n):
+    if jacobians.shape != (m, k, n):
         return None
-    slopes = np.ascontiguousarray(np.moveaxis(found, -1, 0), dtype=np.float64)
-    alone = [by_state(states[t].copy(), None if inputs is None else inputs[t]) for t in rows]
+    slopes = np.ascontiguousarray(np.moveaxis(jacobians, -1, 0), dtype=np.float64)
+    alone = [slope(points[t].copy(), None if given is None else given[t]) for t in rows]
     return slopes if _agree(slopes[rows], np.array(alone)) else None
 
 

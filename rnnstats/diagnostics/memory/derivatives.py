@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnnstats.errors import SpecificationError
 
-__all__ = ["Step", "Vector", "as_step", "complex_step", "is_analytic", "jacobian_of"]
+__all__ = [
+    "FAILURES",
+    "Step",
+    "Vector",
+    "as_step",
+    "complex_step",
+    "differences",
+    "is_analytic",
+    "jacobian_of",
+]
 
 FloatArray = NDArray[np.float64]
 Vector = NDArray[Any]
@@ -24,6 +33,14 @@ COMPLEX_STEP = 1e-30
 AGREEMENT = 1e-5
 # Relative length of central differences: the third root of eps.
 DIFFERENCE = 6e-6
+# What a user's function may raise where it was not written to be called: at a state that never
+# comes up, or with many of them.
+FAILURES = (
+    ArithmeticError, AssertionError, AttributeError, LookupError, NotImplementedError,
+    RuntimeError, TypeError, ValueError,
+)  # fmt: skip
+# What a difference of two values may lose, in units of their rounding.
+ROUNDINGS = 16.0
 
 
 def as_step(function: Callable[..., ArrayLike], *, caller: str, name: str = "step") -> Step:
@@ -106,7 +123,9 @@ def _takes_one(function: Callable[..., Any], *, caller: str, name: str) -> bool:
     return len(placed) == 1
 
 
-def jacobian_of(step: Step, state: FloatArray, inputs: Any) -> Callable[[Vector, Any], FloatArray]:
+def jacobian_of(
+    step: Step, state: FloatArray, inputs: Any, others: Sequence[tuple[FloatArray, Any]] = ()
+) -> Callable[[Vector, Any], FloatArray]:
     """Derivative of a step by the state, as a function.
 
     Parameters
@@ -117,21 +136,23 @@ def jacobian_of(step: Step, state: FloatArray, inputs: Any) -> Callable[[Vector,
         Where the two ways are compared.
     inputs : object
         Given to the step with it.
+    others : sequence of tuple
+        More states with inputs where they are.
 
     Returns
     -------
     callable
-        ``jacobian(h, x)``, shape (outputs, m).
+        ``jacobian(h, x)``, shape (outputs, m); of n states side by side, (m, n), (outputs, m, n).
 
     Notes
     -----
     A complex step (Squire and Trapp 1998, SIAM Review 40, 110-112) is exact to rounding for
-    functions made of analytic ones that take complex numbers; where it fails at `state`, or differs
-    from central differences there by more than 1e-5, differences are used.
+    functions made of analytic ones that take complex numbers. Where it fails, or differs from
+    central differences (see `is_analytic`), differences are used.
     """
-    if is_analytic(step, state, inputs):
+    if all(is_analytic(step, *pair) for pair in ((state, inputs), *others)):
         return lambda h, x: complex_step(step, h, x)
-    return lambda h, x: _differences(step, h, x)
+    return lambda h, x: differences(step, h, x)
 
 
 def is_analytic(step: Step, state: FloatArray, inputs: Any) -> bool:
@@ -142,27 +163,46 @@ def is_analytic(step: Step, state: FloatArray, inputs: Any) -> bool:
     step : callable
         As `as_step` gives it.
     state : ndarray of shape (m,)
-        Where it is compared with central differences.
+        Where it is compared with central differences, and a little beside it: in a kink such as
+        that of ``abs`` at zero both are zero.
     inputs : object
         Given to the step with it.
 
     Returns
     -------
     bool
-        False where the function fails on complex numbers, or differs by more than 1e-5.
+        False where the function fails on complex numbers, or the two differ by more than 1e-5 of
+        the largest derivative and what differences lose to rounding and to curvature.
     """
-    probe = np.asarray(state, dtype=np.float64)
-    slow = _differences(step, probe, inputs)
+    at = np.asarray(state, dtype=np.float64)
+    turns = np.sqrt(np.arange(2.0, len(at) + 2.0)) % 1.0  # in no special direction
+    beside = at + 0.01 * (0.5 + turns) * np.maximum(1.0, np.abs(at))
+    with np.errstate(all="ignore"):
+        if not _agree(step, at, inputs):
+            return False
+        try:
+            inside = bool(np.isfinite(step(beside.copy(), inputs)).all())
+        except FAILURES:
+            inside = False
+        return not inside or _agree(step, beside, inputs)
+
+
+def _agree(step: Step, at: FloatArray, inputs: Any) -> bool:
+    """Whether a complex step and central differences agree at a state."""
+    slow, wide = (differences(step, at, inputs, times) for times in (1.0, 2.0))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            fast = complex_step(step, probe, inputs)
+            fast = complex_step(step, at, inputs)
     except (TypeError, ValueError, np.exceptions.ComplexWarning):
         return False
-    size = max(1.0, float(np.abs(slow).max(initial=0.0)))
-    return bool(
-        np.isfinite(fast).all() and np.abs(fast - slow).max(initial=0.0) <= AGREEMENT * size
-    )
+    if not np.isfinite(fast).all():
+        return False
+    rounding = ROUNDINGS * np.finfo(np.float64).eps * np.abs(step(at.copy(), inputs)) / DIFFERENCE
+    # twice the length makes four times the error of curvature
+    curvature = np.abs(wide - slow).max(initial=0.0)
+    lost = rounding.max(initial=0.0) + curvature
+    return bool(np.abs(fast - slow).max(initial=0.0) <= AGREEMENT * np.abs(slow).max() + lost)
 
 
 def complex_step(step: Step, state: Vector, inputs: Any) -> FloatArray:
@@ -189,12 +229,30 @@ def complex_step(step: Step, state: Vector, inputs: Any) -> FloatArray:
     return np.stack(columns, axis=1)
 
 
-def _differences(step: Step, state: Vector, inputs: Any) -> FloatArray:
+def differences(step: Step, state: Vector, inputs: Any, times: float = 1.0) -> FloatArray:
+    """Derivative of a function by the state, by central differences.
+
+    Parameters
+    ----------
+    step : callable
+        As `as_step` gives it.
+    state : ndarray of shape (m,), or (m, n)
+        One state, or n side by side.
+    inputs : object
+        Given to the step with it.
+    times : float
+        Length of the differences, in units of the usual one.
+
+    Returns
+    -------
+    ndarray of shape (outputs, m), or (outputs, m, n)
+    """
     columns = []
     for j in range(len(state)):
-        length = DIFFERENCE * max(1.0, abs(float(state[j])))
+        length = times * DIFFERENCE * np.maximum(1.0, np.abs(state[j]))
         above, below = state.copy(), state.copy()
         above[j] += length
         below[j] -= length
-        columns.append((step(above, inputs) - step(below, inputs)) / (above[j] - below[j]))
+        gap = above[j] - below[j]  # before a function that works in place gets them
+        columns.append((step(above, inputs) - step(below, inputs)) / gap)
     return np.stack(columns, axis=1)

@@ -17,7 +17,6 @@ Cappe, Moulines and Ryden (2005), Inference in Hidden Markov Models, section 4.3
 from __future__ import annotations
 
 from itertools import combinations, pairwise
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +24,6 @@ from numpy.typing import NDArray
 from rnnstats.kernels.chains import moved
 
 __all__ = [
-    "Forgetting",
-    "batch_means",
     "birkhoff",
     "chain_distances",
     "filter_distances",
@@ -42,13 +39,6 @@ IntArray = NDArray[np.intp]
 PAIRS = 500
 # Numbers held at a time, and the most rows from which distances are followed.
 NUMBERS, WINDOWS = 4_000_000, 2000
-
-
-class Forgetting(NamedTuple):
-    """A mean of a series with its standard error."""
-
-    mean: float
-    error: float
 
 
 def mixing_time(matrix: FloatArray, law: FloatArray, share: float = 0.25) -> float:
@@ -323,29 +313,3 @@ def _orthogonal_gaps(
         gaps[t] = np.log(size) - np.log(rest)
         two = two / rest
     return gaps
-
-
-def batch_means(values: FloatArray, least: int = 1) -> Forgetting:
-    """Mean of a series that depends on itself, with the standard error of batch means.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-    least : int
-        Rows over which numbers are known to depend on one another: batches are no shorter.
-
-    Returns
-    -------
-    Forgetting
-        From about the square root of n batches of equal length (Flegal and Jones 2010, Annals of
-        Statistics 38, 1034-1070); NaN for fewer than 16 numbers, fewer than 4 batches, or numbers
-        that are not finite.
-    """
-    mean = float(values.mean()) if len(values) else np.nan
-    size = max(int(np.sqrt(len(values))), least)
-    if len(values) < 16 or len(values) < 4 * size or not np.isfinite(values).all():
-        return Forgetting(mean, np.nan)
-    number = len(values) // size
-    batches = values[len(values) - number * size :].reshape(number, size).mean(axis=1)
-    error = float(np.sqrt(batches.var(ddof=1) * size / len(values)))
-    return Forgetting(mean, error)

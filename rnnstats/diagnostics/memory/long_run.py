@@ -5,26 +5,28 @@ Arrays only.
 References
 ----------
 Andrews (1991), Heteroskedasticity and autocorrelation consistent covariance matrix estimation,
-Econometrica 59, 817-858; Liu, Vats and Flegal (2022), Batch size selection for variance estimators
-in MCMC, Methodology and Computing in Applied Probability 24, 65-93; Shintani and Linton (2004),
-Nonparametric neural network estimation of Lyapunov exponents and a direct test for chaos, Journal
-of Econometrics 120, 1-33.
+Econometrica 59, 817-858; Flegal and Jones (2010), Batch means and spectral variance estimators in
+Markov chain Monte Carlo, Annals of Statistics 38, 1034-1070; Liu, Vats and Flegal (2022), Batch
+size selection for variance estimators in MCMC, Methodology and Computing in Applied Probability 24,
+65-93; Shintani and Linton (2004), Nonparametric neural network estimation of Lyapunov exponents and
+a direct test for chaos, Journal of Econometrics 120, 1-33.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from rnnstats.diagnostics.memory.forgetting import Forgetting
-
 __all__ = [
+    "MeanEstimate",
     "andrews_bandwidth",
+    "batch_means",
     "batch_size",
     "kernel_mean",
     "long_run_variance",
-    "mean_of_batches",
     "quadratic_spectral",
 ]
 
@@ -34,11 +36,19 @@ FloatArray = NDArray[np.float64]
 SMALL = 1e-2
 # Autoregressive coefficients are kept this far from the unit circle when the bandwidth is chosen.
 LARGEST = 0.97
-# Fewer numbers than this say nothing of how they depend on one another.
-FEWEST = 16
+# Fewer numbers, or batches, than this say nothing of how numbers depend on one another.
+FEWEST, FEWEST_BATCHES = 16, 4
 # Batches that stay, however long they should be, and the least share of the variance of a batch
 # that counts as its limit.
 BATCHES, SHARE = 30, 0.05
+
+
+class MeanEstimate(NamedTuple):
+    """A mean of a series with its standard error, and the batches that it is from (0: none)."""
+
+    mean: float
+    error: float
+    batches: int = 0
 
 
 def quadratic_spectral(x: FloatArray) -> FloatArray:
@@ -109,7 +119,7 @@ def long_run_variance(values: FloatArray, bandwidth: float) -> float:
     return float(max(covariances[0] + 2.0 * (weights @ covariances[1:]), 0.0))
 
 
-def kernel_mean(values: FloatArray) -> Forgetting:
+def kernel_mean(values: FloatArray) -> MeanEstimate:
     """Mean of a series that depends on itself, with the standard error of Shintani and Linton.
 
     Parameters
@@ -118,15 +128,15 @@ def kernel_mean(values: FloatArray) -> Forgetting:
 
     Returns
     -------
-    Forgetting
+    MeanEstimate
         The quadratic-spectral kernel with the bandwidth of Andrews (1991); NaN for fewer than 16
         numbers, or ones that are not finite.
     """
     mean = float(values.mean()) if len(values) else np.nan
     if len(values) < FEWEST or not np.isfinite(values).all():
-        return Forgetting(mean, np.nan)
+        return MeanEstimate(mean, np.nan)
     variance = long_run_variance(values, andrews_bandwidth(values))
-    return Forgetting(mean, float(np.sqrt(variance / len(values))))
+    return MeanEstimate(mean, float(np.sqrt(variance / len(values))))
 
 
 def batch_size(values: FloatArray) -> int:
@@ -171,21 +181,27 @@ def _batch_variance(values: FloatArray, size: int) -> float:
     return float(means.var(ddof=1)) * size
 
 
-def mean_of_batches(values: FloatArray) -> Forgetting:
+def batch_means(values: FloatArray, least: int = 1) -> MeanEstimate:
     """Mean of a series that depends on itself, with the standard error of batch means.
 
     Parameters
     ----------
     values : ndarray, shape (n,)
+    least : int
+        Rows over which numbers are known to depend on one another: batches are no shorter.
 
     Returns
     -------
-    Forgetting
-        From batches of `batch_size` rows, which are those of `batch_means` for fewer than 961
-        numbers; NaN for fewer than 16, or ones that are not finite.
+    MeanEstimate
+        From batches of `batch_size` rows: about the square root of n (Flegal and Jones 2010), of
+        961 numbers or more longer ones where the numbers ask for it. NaN for fewer than 16 numbers,
+        fewer than 4 batches, or numbers that are not finite.
     """
     mean = float(values.mean()) if len(values) else np.nan
     if len(values) < FEWEST or not np.isfinite(values).all():
-        return Forgetting(mean, np.nan)
-    variance = _batch_variance(values, batch_size(values))
-    return Forgetting(mean, float(np.sqrt(variance / len(values))))
+        return MeanEstimate(mean, np.nan)
+    size = max(batch_size(values), least)
+    if len(values) < FEWEST_BATCHES * size:
+        return MeanEstimate(mean, np.nan)
+    error = float(np.sqrt(_batch_variance(values, size) / len(values)))
+    return MeanEstimate(mean, error, len(values) // size)

@@ -19,6 +19,13 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_int, shown
+from rnnstats.diagnostics.memory.arguments import (
+    described,
+    numbers_of,
+    refuse,
+    rows_of,
+    start_of,
+)
 from rnnstats.diagnostics.memory.batched import slopes_at_once
 from rnnstats.diagnostics.memory.derivatives import as_step, jacobian_of
 from rnnstats.diagnostics.memory.driven import ChainFigures, Driven, LinearDrive
@@ -253,12 +260,14 @@ class StepRecurrence(Recurrence):
         if not np.isfinite(states).all():
             self._refuse_states(states)
         if self.jacobian is None:
-            by_state = jacobian_of(step, self.start, first)
+            places = (self.nsteps // 2, self.nsteps - 1)
+            later = [(states[t], self.inputs_of(t)) for t in places]
+            by_state = jacobian_of(step, self.start, first, later)
         else:
             given = as_step(self.jacobian, caller=self.caller, name="jacobian")
             self._check_jacobian(given(self.start.copy(), first))
             by_state = lambda h, x: given(h, x).reshape(m, m, *h.shape[1:])  # noqa: E731
-        together = slopes_at_once(step, by_state, states, self.given_inputs)
+        together = slopes_at_once(step, by_state, states[:-1], states[1:], self.given_inputs)
         if together is not None:
             return states, together
         slopes = np.empty((self.nsteps, m, m))
@@ -277,15 +286,15 @@ class StepRecurrence(Recurrence):
         m = len(self.start)
         if found.size != m * m or found.ndim > 2:
             raise SpecificationError(
-                f"{self.caller}: jacobian must give the derivatives of the step by the state, shape "
-                f"{(m, m)}; got {found.shape}. Leave it out to have it computed."
+                f"{self.caller}: jacobian must give the derivatives of the step by the state, "
+                f"shape {(m, m)}; got {found.shape}. Leave it out to have it computed."
             )
 
     def _refuse_states(self, states: FloatArray) -> None:
         row = int(np.flatnonzero(~np.isfinite(states).all(axis=1))[0])
         rows = self.given_inputs
         if rows is not None and rows.dtype.kind == "f" and not np.isfinite(rows[row - 1]).all():
-            way = f"Row {row - 1} of the inputs is {shown(rows[row - 1])}: fill it, or begin later."
+            way = f"inputs[{row - 1}] is {shown(rows[row - 1])}: fill it, or begin later."
         else:
             way = "Start elsewhere, or take fewer steps."
         raise SpecificationError(
@@ -418,8 +427,8 @@ def recurrence_of(
             f"{caller}: h0 must be given with a function step(h, x): the state before the first "
             "step. Got None."
         )
-    start = _start(h0, caller)
-    rows = None if inputs is None else _rows(inputs, caller)
+    start = start_of(h0, caller)
+    rows = None if inputs is None else rows_of(inputs, caller)
     if nsteps is None and rows is None:
         raise SpecificationError(
             f"{caller}: nsteps must be given with a function step(h, x) that has no inputs; got "
@@ -464,11 +473,11 @@ def _(
     inputs: ArrayLike | None = None,
     caller: str = "memory",
 ) -> Recurrence:
-    array = _numbers(source)
+    array = numbers_of(source)
     if array.ndim not in (2, 3) or array.shape[-1] != array.shape[-2] or not array.size:
         raise SpecificationError(
             f"{caller}: an array must be one square matrix of real numbers (m, m) or one a row "
-            f"(n, m, m); got {_described(source)}."
+            f"(n, m, m); got {described(source)}."
         )
     refuse(caller, "an array of Jacobians", h0=h0, jacobian=jacobian, inputs=inputs)
     if not np.isfinite(array).all():
@@ -478,64 +487,3 @@ def _(
         return GivenRecurrence(array)
     steps = 1 if nsteps is None else check_int(nsteps, name="nsteps", caller=caller, minimum=1)
     return GivenRecurrence(np.broadcast_to(array, (steps, *array.shape)))
-
-
-def refuse(caller: str, what: str, **given: object) -> None:
-    """Refuse arguments that make no sense with a source.
-
-    Parameters
-    ----------
-    caller : str
-        Function that the user called.
-    what : str
-        The source, in words.
-    **given : object
-        Arguments by name; None where not given.
-
-    Raises
-    ------
-    SpecificationError
-        One was given.
-    """
-    for name, value in given.items():
-        if value is not None:
-            raise SpecificationError(
-                f"{caller}: {name} makes no sense with {what}; got {shown(value)}. Leave it out."
-            )
-
-
-def _numbers(given: Any) -> FloatArray:
-    """Real numbers as an array, empty where they are none."""
-    try:
-        array = np.array(given)
-        real = np.can_cast(array.dtype, np.float64, casting="same_kind")
-        return np.array(array, dtype=np.float64) if real or array.dtype == object else np.empty(0)
-    except (TypeError, ValueError):
-        return np.empty(0)
-
-
-def _start(h0: ArrayLike, caller: str) -> FloatArray:
-    start = np.atleast_1d(_numbers(h0))
-    if start.ndim != 1 or not start.size or not np.isfinite(start).all():
-        raise SpecificationError(
-            f"{caller}: h0 must be a list of finite numbers, shape (m,); got {shown(h0)}."
-        )
-    return start
-
-
-def _described(source: Any) -> str:
-    """Shape and type of an array, or what stands for one."""
-    try:
-        array = np.asarray(source)
-    except ValueError:
-        return shown(source)
-    return f"shape {array.shape} of {array.dtype}"
-
-
-def _rows(inputs: ArrayLike, caller: str) -> NDArray[Any]:
-    rows = np.array(inputs)
-    if rows.ndim < 1 or not len(rows):
-        raise SpecificationError(
-            f"{caller}: inputs must have one row a step, shape (nsteps, ...); got {shown(inputs)}."
-        )
-    return rows

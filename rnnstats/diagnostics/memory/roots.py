@@ -30,12 +30,15 @@ __all__ = [
     "measures",
     "polar_slopes",
     "roots",
+    "tau_interval",
 ]
 
 MEASURES = ("modulus", "tau", "half_life", "period", "damping")
 # Roots closer than this share of the matrix's norm count as one. Rounding splits a double root by
 # the square root of eps, 1.5e-8 of the norm, and its two vectors are orthogonal to about that.
 REPEATED = 1e-7
+# A simple root counts as zero below this share of what its cells, and their roundings, add to it.
+ROUNDING = 8.0 * float(np.finfo(np.float64).eps)
 # Cells beyond which (and below whose inverse) eigenvalues come back from LAPACK in another unit.
 HUGE = 1e100
 
@@ -47,7 +50,7 @@ class Roots:
     Attributes
     ----------
     values : ndarray of shape (q,), complex
-        Imaginary parts are not negative.
+        Imaginary parts are not negative. Exactly zero where they are zero but for rounding.
     slopes : ndarray of shape (q, m, m), complex
         Derivative of each root by each cell of the matrix; NaN for a repeated root, which has none.
     simple : ndarray of shape (q,), bool
@@ -81,7 +84,8 @@ def roots(matrix: FloatArray) -> Roots:
     largest = float(np.abs(matrix).max(initial=0.0))
     unit = largest if largest > 0.0 and not 1.0 / HUGE < largest < HUGE else 1.0
     decomposition: Any = linalg.eig(matrix / unit, left=True, right=True)
-    every, left, right = decomposition[0] * unit, *decomposition[1:]
+    every: ComplexArray = np.array(decomposition[0] * unit, dtype=np.complex128)
+    left, right = decomposition[1:]
     size = float(np.linalg.norm(matrix, 2)) if matrix.size else 0.0
     inner = np.einsum("iq,iq->q", left.conj(), right)
     gap = np.abs(every[:, None] - every[None, :])
@@ -91,6 +95,8 @@ def roots(matrix: FloatArray) -> Roots:
     slopes = np.full((every.size, *matrix.shape), np.nan, dtype=np.complex128)
     for q in np.flatnonzero(simple):
         slopes[q] = np.outer(left[:, q].conj(), right[:, q]) / inner[q]
+        if np.abs(every[q]) <= ROUNDING * float((np.abs(slopes[q]) * np.abs(matrix)).sum()):
+            every[q] = 0.0
     listed = np.flatnonzero(every.imag >= 0.0)
     order = listed[np.lexsort((-every.real[listed], -np.abs(every[listed])))]
     return Roots(every[order].astype(np.complex128), slopes[order], simple[order])
@@ -154,6 +160,44 @@ def measure_slopes(values: ComplexArray) -> dict[str, FloatArray]:
     nothing = np.zeros_like(r)
     pairs = ((r, nothing), (tau, nothing), (np.log(2.0) * tau, nothing), (nothing, period), damping)
     return {name: np.stack(pair, axis=1) for name, pair in zip(MEASURES, pairs, strict=True)}
+
+
+def tau_interval(tau: FloatArray, error: FloatArray, width: float) -> tuple[FloatArray, FloatArray]:
+    """
+    Intervals of time constants of roots: those of the moduli, turned.
+
+    Parameters
+    ----------
+    tau : ndarray of shape (q,)
+        Time constants, in rows.
+    error : ndarray of shape (q,)
+        Their standard errors, zero where nothing is estimated.
+    width : float
+        Quantile of the interval.
+
+    Returns
+    -------
+    lower : ndarray of shape (q,)
+    upper : ndarray of shape (q,)
+        -1 / ln of ``r - width s`` and ``r + width s`` with the modulus r = exp(-1 / tau) and its
+        standard error s. Zero where the modulus may be zero, infinite where it may be one; NaN
+        for roots that do not decay.
+
+    Notes
+    -----
+    The modulus of an autoregression is nearly normal in samples in which tau and ln tau are not:
+    with 200 rows, a coefficient of 0.9 and a constant, intervals of 95 % hold the time constant in
+    93 % of samples, those symmetric in ln tau in 88 %.
+    """
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        decays = (tau > 0.0) & np.isfinite(tau)
+        r = np.exp(-1.0 / np.where(decays, tau, np.nan))
+        reach = width * r * error / np.where(decays, tau, np.nan) ** 2
+        low, high = np.maximum(r - reach, 0.0), np.minimum(r + reach, 1.0)
+        lower = np.where(low > 0.0, -1.0 / np.log(low), np.where(np.isnan(low), np.nan, 0.0))
+        upper = np.where(high < 1.0, -1.0 / np.log(high), np.where(np.isnan(high), np.nan, np.inf))
+    fixed = decays & (error == 0.0)
+    return np.where(fixed, tau, lower), np.where(fixed, tau, upper)
 
 
 def polar_slopes(values: ComplexArray, slopes: ComplexArray) -> FloatArray:

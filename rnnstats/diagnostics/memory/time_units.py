@@ -29,6 +29,12 @@ class Scale(NamedTuple):
     length: float
     unit: str
 
+    @property
+    def single(self) -> str:
+        """One of the units: "quarter", "step of 2 weeks", "unit of time"."""
+        first, *rest = self.unit.split(" of ", 1)
+        return " of ".join([first.removesuffix("s"), *rest])
+
 
 def scale_of(step: str, dt: float | None, unit: Any, *, caller: str) -> Scale:
     """Find how long a row is in the unit that times are to be given in.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.diagnostics.memory.forgetting import batch_means
+from rnnstats.diagnostics.memory.long_run import batch_means
 from rnnstats.diagnostics.memory.recurrences import Function, Recurrence
 
 __all__ = ["Delta", "Means", "delta", "row_means"]
@@ -29,10 +29,11 @@ class Delta(NamedTuple):
 
 
 class Means(NamedTuple):
-    """Means over rows, (k,), with standard errors."""
+    """Means over rows, (k,), with standard errors and the number of batches each is from."""
 
     value: FloatArray
     error: FloatArray
+    batches: NDArray[np.intp]
 
 
 def delta(recurrence: Recurrence, function: Function) -> Delta:
@@ -67,7 +68,7 @@ def row_means(
         A recurrence to an array of shape (rows, k).
     least : ndarray of int, shape (k,), optional
         Rows over which the numbers of a column depend on one another, where that is known; see
-        `forgetting.batch_means`.
+        `long_run.batch_means`.
 
     Returns
     -------
@@ -90,7 +91,7 @@ def row_means(
             found = np.asarray(function(there), dtype=np.float64).mean(axis=0)
         return np.where(finite & np.isfinite(found), found, 0.0)
 
-    error = np.full(value.shape, np.nan)
+    error, batches = np.full(value.shape, np.nan), np.zeros(value.shape, dtype=np.intp)
     slopes = recurrence.slopes(means) if finite.any() else None
     influence = recurrence.influence()
     extra, told = np.zeros(len(value)), np.ones(len(value), dtype=bool)
@@ -102,9 +103,8 @@ def row_means(
     for j in np.flatnonzero(finite & told):
         column = rows[:, j]
         if slopes is not None and influence is not None:
-            error[j] = batch_means(column + influence @ slopes[j], int(sizes[j])).error
-        else:
-            error[j] = np.hypot(
-                batch_means(column, int(sizes[j])).error, np.sqrt(max(extra[j], 0.0))
-            )
-    return Means(value, error)
+            column = column + influence @ slopes[j]
+        found = batch_means(column, int(sizes[j]))
+        error[j] = np.hypot(found.error, np.sqrt(max(extra[j], 0.0)))
+        batches[j] = found.batches
+    return Means(value, error, batches)

@@ -187,18 +187,3 @@ def test_filters_from_different_states():
         assert found[lag, 7] == pytest.approx(due, abs=1e-13)
     np.testing.assert_array_equal(found[0], 1.0)
     assert (np.diff(found.mean(axis=1)) < 0.0).all()
-
-
-def test_batch_means_of_an_autoregression():
-    """Long-run standard error of an AR(1): sd / (1 - phi) / sqrt(n), within what batches can do."""
-    rng = np.random.default_rng(17)
-    n, phi = 40_000, 0.6
-    noise, x = rng.standard_normal(n), np.zeros(n)
-    for t in range(1, n):
-        x[t] = phi * x[t - 1] + noise[t]
-    found = forgetting.batch_means(3.0 + x)
-    due = 1.0 / (1.0 - phi) / np.sqrt(n)
-    assert found.error == pytest.approx(due, rel=0.2)  # 200 batches: 5 % standard error
-    assert abs(found.mean - 3.0) < 4.0 * due
-    assert np.isnan(forgetting.batch_means(np.array([1.0, np.inf] * 20)).error)
-    assert np.isnan(forgetting.batch_means(np.ones(5)).error)

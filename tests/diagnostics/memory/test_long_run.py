@@ -8,7 +8,6 @@ from scipy.signal import lfilter
 from statsmodels.stats.sandwich_covariance import S_hac_simple
 
 from rnnstats.diagnostics.memory import long_run
-from rnnstats.diagnostics.memory.forgetting import batch_means
 
 
 def autoregression(rho: float, n: int, seed: int) -> np.ndarray:
@@ -56,7 +55,7 @@ def test_without_a_bandwidth_the_variance_is_that_of_the_numbers():
     assert long_run.long_run_variance(values, 0.0) == pytest.approx(values.var(), rel=1e-12)
 
 
-@pytest.mark.parametrize("means", [long_run.kernel_mean, long_run.mean_of_batches])
+@pytest.mark.parametrize("means", [long_run.kernel_mean, long_run.batch_means])
 def test_both_errors_know_the_long_run_variance(means):
     """AR(1) with rho = 0.5: variance of the mean 1 / (1 - rho)^2 / n."""
     errors = [means(autoregression(0.5, 20_000, seed)).error for seed in range(8)]
@@ -65,9 +64,26 @@ def test_both_errors_know_the_long_run_variance(means):
     assert np.mean(errors) == pytest.approx(truth, rel=0.06)
 
 
-def test_short_series_have_the_batches_of_the_rest_of_the_package():
+def by_hand(values: np.ndarray, size: int) -> float:
+    """Batch means of a length, the last rows first."""
+    ends = range(len(values), size - 1, -size)
+    means = np.array([values[end - size : end].mean() for end in ends])
+    return float(np.sqrt(size * means.var(ddof=1) / len(values)))
+
+
+def test_short_series_have_batches_of_the_root_of_their_length():
     values = autoregression(0.7, 900, seed=5)
-    assert long_run.mean_of_batches(values) == batch_means(values)
+    found = long_run.batch_means(values)
+    assert found.mean == pytest.approx(values.mean(), rel=1e-12)
+    assert found.error == pytest.approx(by_hand(values, 30), rel=1e-12)
+
+
+def test_batches_are_as_long_as_numbers_are_known_to_depend():
+    values = autoregression(0.7, 900, seed=5)
+    assert long_run.batch_means(values, 29) == long_run.batch_means(values)
+    assert long_run.batch_means(values, 70).error == pytest.approx(by_hand(values, 70), rel=1e-12)
+    assert np.isfinite(long_run.batch_means(values, 225).error)
+    assert np.isnan(long_run.batch_means(values, 226).error)  # fewer than four
 
 
 def test_batches_grow_where_numbers_turn_back():
@@ -75,11 +91,11 @@ def test_batches_grow_where_numbers_turn_back():
     noise = np.random.default_rng(6).standard_normal(10_001)
     values = np.diff(noise)
     assert long_run.batch_size(values) == 10_000 // 30
-    assert long_run.mean_of_batches(values).error < 0.7 * batch_means(values).error
+    assert long_run.batch_means(values).error < 0.7 * by_hand(values, 100)
     assert long_run.batch_size(noise[1:]) < 200
 
 
-@pytest.mark.parametrize("means", [long_run.kernel_mean, long_run.mean_of_batches])
+@pytest.mark.parametrize("means", [long_run.kernel_mean, long_run.batch_means])
 def test_too_little_says_nothing(means):
     assert np.isnan(means(np.arange(15.0)).error)
     assert np.isnan(means(np.array([*np.arange(20.0), -np.inf])).error)

@@ -9,7 +9,6 @@ from results.fakes import series
 
 from rnnstats._index import step_name
 from rnnstats.diagnostics.memory import roots as arrays
-from rnnstats.diagnostics.memory.products import powers as products
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate, jacobian
 from rnnstats.models.linear import LinearRNN
@@ -109,66 +108,17 @@ def test_measures_at_their_limits() -> None:
     np.testing.assert_allclose(found["damping"], [1, 1, low, np.nan, 0, -1])
 
 
-# -- products of Jacobians -------------------------------------------------------------------------
-
-MATRICES = {
-    "random": np.random.default_rng(0).standard_normal((4, 4)) * 0.5,
-    "wrong order": np.array([[0.5, 3.0], [0.0, 0.9]]),
-    "diagonal": np.diag([0.5, 0.9, 1.1]),
-    "turning": np.array([[0.9, 0.3], [-0.3, 0.9]]),
-    "one": np.array([[-0.7]]),
-    "nilpotent": np.array([[0.0, 2.0, 1.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]]),
-    "zero": np.zeros((2, 2)),
-}
-
-
-@pytest.mark.parametrize("name", list(MATRICES))
-def test_singular_values_of_low_powers(name: str) -> None:
-    matrix = MATRICES[name]
-    found = np.exp(products.log_singular_values(matrix, 9))
-    for k in range(10):
-        direct = np.linalg.svd(np.linalg.matrix_power(matrix, k), compute_uv=False)
-        # the direct ones are exact relative to the largest only
-        np.testing.assert_allclose(found[k], direct, rtol=1e-10, atol=1e-14 * max(1, direct[0]))
-
-
-@pytest.mark.parametrize("size", [1.5, 0.3])
-def test_a_hundred_thousand_steps(size: float) -> None:
-    steps = 100_000
-    rng = np.random.default_rng(1)
-    matrix = size * rng.standard_normal((4, 4))
-    found = products.log_singular_values(matrix, steps)
-    assert np.isfinite(found).all()
-    assert abs(found).max() > 800  # no float64 holds the numbers themselves
-    k = np.arange(steps + 1)
-    # the product of the singular values is the determinant; rounding of eps a step
-    total = k * np.linalg.slogdet(matrix)[1]
-    np.testing.assert_allclose(found.sum(axis=1), total, rtol=1e-10, atol=1e-10)
-    moduli = np.sort(np.abs(np.linalg.eigvals(matrix)))[::-1]
-    # Gelfand's formula; the constant in front of it is divided by the number of steps
-    np.testing.assert_allclose(found[-1] / steps, np.log(moduli), atol=20 / steps)
-
-
-def test_a_jordan_block_stretches_as_known_in_closed_form() -> None:
-    a, k = 0.5, np.arange(20_001)
-    found = products.log_singular_values(np.array([[a, 1.0], [0.0, a]]), 20_000)
-    stretch = np.arcsinh(k / (2 * a))  # of [[1, k / a], [0, 1]]
-    exact = np.column_stack([k * np.log(a) + stretch, k * np.log(a) - stretch])
-    np.testing.assert_allclose(found, exact, rtol=1e-10, atol=1e-10)
-
-
-@pytest.mark.parametrize("values", [[2.0, 1e-3], [1e-3, 2.0]])
-def test_roots_far_apart_keep_their_digits(values: list[float]) -> None:
-    """Singular values 1e-30000 of each other, in a basis that is not orthogonal, in any order."""
-    basis = np.array([[1.0, 0.5], [0.0, 1.0]])
-    matrix = basis @ np.diag(values) @ np.linalg.inv(basis)
-    k = 10_000
-    found = products.log_singular_values(matrix, k)[k]
-    # the limit for roots far apart: 2^k times the rank-one projector's norm
-    large = values.index(2.0)
-    projector = np.outer(basis[:, large], np.linalg.inv(basis)[large])
-    first = k * np.log(2.0) + np.log(np.linalg.norm(projector, 2))
-    np.testing.assert_allclose(found, [first, k * np.log(2e-3) - first], rtol=1e-12)
+def test_intervals_of_time_constants_are_those_of_the_modulus() -> None:
+    moduli, errors = np.array([0.5, 0.9, 0.05, 0.7]), np.array([0.1, 0.08, 0.1, 0.0])
+    tau = -1 / np.log(moduli)
+    lower, upper = arrays.tau_interval(tau, errors * tau**2 / moduli, 2.0)
+    np.testing.assert_allclose(lower, [-1 / np.log(0.3), -1 / np.log(0.74), 0.0, tau[3]])
+    # 0.9 may be one, 0.05 may be zero, what is fixed has no interval
+    np.testing.assert_allclose(upper, [-1 / np.log(0.7), np.inf, -1 / np.log(0.25), tau[3]])
+    assert lower[3] == tau[3] == upper[3]
+    for wild in ([-4.0, np.inf, np.nan, 0.0], [3.0, 3.0, 3.0, 3.0]):
+        error = np.array([1.0, 1.0, 1.0, 1.0]) if wild[0] < 0 else np.full(4, np.nan)
+        assert np.isnan(arrays.tau_interval(np.array(wild), error, 2.0)).all()
 
 
 # -- on results ------------------------------------------------------------------------------------
@@ -184,8 +134,8 @@ def test_first_order_autoregression_in_closed_form() -> None:
     assert row["half_life"] == pytest.approx(np.log(0.5) / np.log(phi), rel=1e-12)
     assert row["half_life_se"] == pytest.approx(np.log(2) * tau_se, rel=1e-9)
     assert row["modulus_se"] == pytest.approx(error, rel=1e-9)
-    assert row["tau_lower"] == pytest.approx(tau * np.exp(-1.959964 * tau_se / tau), rel=1e-6)
-    assert row["tau_upper"] == pytest.approx(tau * np.exp(1.959964 * tau_se / tau), rel=1e-6)
+    assert row["tau_lower"] == pytest.approx(-1 / np.log(phi - 1.959964 * error), rel=1e-6)
+    assert row["tau_upper"] == pytest.approx(-1 / np.log(phi + 1.959964 * error), rel=1e-6)
     assert np.isinf(row["period"])
     assert np.isnan(row["period_se"])
     assert row["damping"] == 1.0
@@ -301,7 +251,7 @@ def test_fixed_parameters_have_zero_standard_errors() -> None:
     walks = vector_ar([[1.0, 0.0], [0.0, 1.0]], np.zeros((7, 7))).memory()
     assert (walks.frame["modulus_se"] == 0.0).all()
     assert np.isinf(walks.frame["tau"]).all()
-    assert walks.verdict.loc[0, "verdict"] == "not distinguishable from 1"
+    assert walks.verdict.loc[0, "verdict"] == "neither vanishes nor explodes"
 
 
 def test_tied_parameters_may_leave_no_doubt() -> None:
@@ -311,7 +261,7 @@ def test_tied_parameters_may_leave_no_doubt() -> None:
     frame = res.memory().frame
     assert frame.iloc[0]["modulus_se"] == pytest.approx(res.bse["W_h[h1,h1]"], rel=1e-9)
     assert frame.iloc[1]["modulus"] == frame.iloc[1]["tau"] == frame.iloc[1]["modulus_se"] == 0.0
-    assert res.memory().verdict.loc[1, "verdict"] == "vanishing"
+    assert res.memory().verdict.loc[1, "verdict"] == "forgets at once"
     assert np.isneginf(res.memory().products["log_singular_1"].iloc[-1])
     assert "-inf" in str(res.memory())
 
@@ -374,7 +324,8 @@ def test_level_of_verdict_and_intervals() -> None:
 def test_on_the_unit_circle_nothing_overflows() -> None:
     found = vector_ar([[1.0 - 1e-11]]).memory()
     assert found.frame.loc[1, "note"] == "unit circle"
-    assert found.frame.loc[1, "tau_lower"] == 0.0
+    # that of a modulus of 1 with a standard error of 0.1
+    assert found.frame.loc[1, "tau_lower"] == pytest.approx(-1 / np.log(1 - 0.1959964), rel=1e-6)
     assert np.isinf(found.frame.loc[1, "tau_upper"])
     assert "unit circle" in str(found)
 

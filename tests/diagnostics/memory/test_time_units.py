@@ -29,6 +29,17 @@ def test_length_of_a_row(step: str, unit: str, length: float) -> None:
     assert found.length == pytest.approx(length, rel=1e-14)
 
 
+@pytest.mark.parametrize(
+    ("unit", "single"),
+    [
+        ("quarters", "quarter"), ("steps of 2 weeks", "step of 2 weeks"), ("rows", "row"),
+        ("units of time", "unit of time"), ("business days", "business day"),
+    ],
+)  # fmt: skip
+def test_one_of_a_unit(unit: str, single: str) -> None:
+    assert Scale(1.0, unit).single == single
+
+
 def test_defaults_and_given_lengths() -> None:
     assert scale_of("quarters", None, None, caller="f") == Scale(1.0, "quarters")
     assert scale_of("rows", 0.01, None, caller="f") == Scale(0.01, "units of time")

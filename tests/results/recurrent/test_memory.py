@@ -18,7 +18,7 @@ def test_products_of_a_single_unit_by_hand():
     slope = np.log(np.abs(res.params["W_h[h1,h1]"] * (1 - h**2)))
     found = res.memory(steps=5)
     assert found.verdict["log_rate"].iloc[0] == pytest.approx(slope.mean(), rel=1e-9)
-    sums = np.array([slope[t : t + 3].sum() for t in range(len(slope) - 4)])
+    sums = np.array([slope[t : t + 3].sum() for t in range(len(slope) - 2)])
     assert found.products["mean"].iloc[3] == pytest.approx(sums.mean(), rel=1e-6)
     assert found.products.iloc[0].tolist() == [0.0] * 4
     assert found.verdict["verdict"].iloc[0] == "vanishing"

@@ -14,10 +14,10 @@ from rnnstats.diagnostics.memory.capacity.effective import Weighed, weigh
 from rnnstats.diagnostics.memory.capacity.measured import MemoryCapacity, memory_capacity
 from rnnstats.diagnostics.memory.driven import ChainFigures
 from rnnstats.diagnostics.memory.lyapunov.growth import growth_of
-from rnnstats.diagnostics.memory.products.jacobians import verdict_of
 from rnnstats.diagnostics.memory.recurrences import Given, Recurrence, recurrence_of
 from rnnstats.diagnostics.memory.report import Report, lay_out
 from rnnstats.diagnostics.memory.uncertainty import row_means
+from rnnstats.diagnostics.memory.verdicts import verdict_of
 from rnnstats.errors import SpecificationError
 
 if TYPE_CHECKING:

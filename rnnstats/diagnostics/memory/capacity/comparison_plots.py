@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnnstats._picture import BLUE, GREEN, GREY, ORANGE, legend, new_figure, style
+from rnnstats._picture import GREY, PALETTE, legend, new_figure, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,8 +21,6 @@ __all__ = ["draw_comparison"]
 
 FloatArray = NDArray[np.float64]
 
-# Okabe and Ito's other colours, for a fifth to eighth model.
-COLORS = (BLUE, ORANGE, GREEN, "#CC79A7", "#E69F00", "#56B4E9", GREY, "#000000")
 # Normal quantile of 95 % intervals, and weights below which curves are cut.
 WIDTH, SMALL = 1.959963984540054, 1e-3
 # Lags that fit on an even axis beside a few.
@@ -62,7 +60,7 @@ def draw_comparison(
     """
     figure = new_figure(fig, caller="plot", width=12.0, height=4.2)
     rates, lags, held = figure.subplots(1, 3)
-    colors = {name: COLORS[j % len(COLORS)] for j, name in enumerate(frame.index)}
+    colors = {name: PALETTE[j % len(PALETTE)] for j, name in enumerate(frame.index)}
     _draw_rates(rates, frame, colors)
     longest = 1
     for name, color in colors.items():

@@ -11,15 +11,10 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from rnnstats._checks import check_alpha, check_generator, check_int
-from rnnstats.diagnostics.memory.capacity.parts import (
-    CALLER,
-    ROWS,
-    Found,
-    Runner,
-    driven_recurrence,
-    exact,
-    simulated,
-)
+from rnnstats.diagnostics.memory.capacity.exact import exact
+from rnnstats.diagnostics.memory.capacity.figures import Found
+from rnnstats.diagnostics.memory.capacity.simulated import Runner, simulated
+from rnnstats.diagnostics.memory.capacity.sources import CALLER, ROWS, driven_recurrence
 from rnnstats.diagnostics.memory.recurrences import Recurrence, refuse
 from rnnstats.diagnostics.memory.report import Report, lay_out
 

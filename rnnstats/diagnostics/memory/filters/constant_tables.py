@@ -99,7 +99,9 @@ def root_table(
             error = np.sqrt(np.maximum(np.einsum("qk,kl,ql->q", moved, cov, moved), 0.0))
         columns[name] = size * value
         columns[f"{name}_se"] = np.where(np.isfinite(value), 0.0 if known else size * error, np.nan)
-    columns |= _interval(columns["tau"], columns["tau_se"], np.full(len(found.values), width))
+    rows = columns["tau"] / scale.length, columns["tau_se"] / scale.length
+    ends = arrays.tau_interval(*rows, width)
+    columns |= {"tau_lower": scale.length * ends[0], "tau_upper": scale.length * ends[1]}
     lost = np.isnan(columns["modulus_se"])
     with np.errstate(divide="ignore"):
         near = np.abs(np.log(columns["modulus"])) <= UNIT
@@ -219,10 +221,8 @@ def _rates(recurrence: Recurrence, alpha: float) -> tuple[FloatArray, FloatArray
             return np.asarray(np.log(_kept(there).values))
 
     rows = logs(recurrence)
-    n = len(rows)
     means = row_means(recurrence, logs)
-    batches = max(n // max(int(np.sqrt(n)), 1), 2)
-    width = np.full(rows.shape[1], stats.t.ppf(1.0 - alpha / 2.0, batches - 1))
+    width = np.asarray(stats.t.ppf(1.0 - alpha / 2.0, np.maximum(means.batches - 1, 1)))
     with np.errstate(invalid="ignore"):
         still = ~(np.ptp(rows, axis=0) > STILL)
     error = means.error

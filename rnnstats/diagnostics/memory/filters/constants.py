@@ -70,7 +70,8 @@ class TimeConstants(Report):
         """One row a root or unit with a gate (a copy).
 
         ``of``; ``tau`` with its standard error ``tau_se`` and ends ``tau_lower``, ``tau_upper`` of
-        an interval taken on the log scale; ``half_life`` = tau ln 2; ``period``, for roots.
+        an interval (of roots that of the modulus, turned; of gates on the log scale);
+        ``half_life`` = tau ln 2; ``period``, for roots.
         """
         names = ["tau", "tau_se", "tau_lower", "tau_upper", "half_life", "period"]
         parts = [self._roots[["states", *names]].rename(columns={"states": "of"})]
@@ -90,8 +91,8 @@ class TimeConstants(Report):
         ln modulus, ``half_life``, ``period`` = 2 pi / angle (2 rows for a negative root, infinite
         for a positive one), ``damping`` ratio, each with its delta-method standard error ``_se``;
         ``tau_lower``, ``tau_upper``; ``note``. Times in ``scale.unit``; a root outside the unit
-        circle has a negative ``tau``: minus the time in which a disturbance grows e-fold. Empty
-        where only gates were looked at.
+        circle has a negative ``tau``, minus the time in which a disturbance grows e-fold, and no
+        interval. Empty where only gates were looked at.
         """
         return self._roots.copy()
 
@@ -140,14 +141,21 @@ class TimeConstants(Report):
         return lay_out(parts, self._notes())
 
     def _notes(self) -> list[str]:
+        ends = ["from that of the modulus"] if len(self._roots) else []
+        ends += ["of gates on the log scale"] if len(self._gates) else []
         notes = [
             f"tau: {self.scale.unit} in which what is held falls to 1/e, with its "
-            f"{100 * (1 - self.alpha):g} % interval (log scale)."
+            f"{100 * (1 - self.alpha):g} % interval ({', '.join(ends)})."
         ]
         if self._place:
             notes.append(f"Roots of a nonlinear recurrence, linearised at {self._place}.")
+        elif not len(self._roots):
+            notes.append("No roots: gates alone were given, or there is no fixed point (see at).")
         if len(self._gates):
-            notes.append("A gate's tau is that of its mean rate, if nothing is written.")
+            notes.append(
+                "A gate's tau is that of its mean rate, mean ln f: how its content fades where "
+                "nothing new is written."
+            )
         return notes
 
     def plot(self, *, fig: Figure | None = None) -> Figure:
@@ -203,8 +211,8 @@ def time_constants(
     inputs : array_like of shape (n, ...), optional
         With a function: its inputs, held at their means for a fixed point.
     gates : array_like of shape (n, units), (units,) or (), optional
-        Shares f that units keep, between 0 and 1, instead of a source: gates over time, or constant
-        ones, such as the leak ``1 - a`` of ``h_t = (1 - a) h_{t-1} + a x_t``.
+        Shares f that units keep, between 0 and 1, instead of a source: gates over time (a Series is
+        that of one unit), or constant ones, such as ``1 - a`` of ``h_t = (1 - a) h_{t-1} + a x_t``.
     given : {"shocks", "inputs"}, optional
         What is held while a disturbance decays: the shocks, so that outputs come back as inputs, or
         all inputs. By default what the state equation is written in: shocks for a linear model (the
@@ -230,7 +238,8 @@ def time_constants(
     Raises
     ------
     SpecificationError
-        Neither a source nor gates, or arguments that make no sense with it, or no fixed point.
+        Neither a source nor gates, or arguments that make no sense with it; or a recurrence
+        without gates has no fixed point.
 
     Notes
     -----
@@ -257,12 +266,17 @@ def time_constants(
             source, h0, nsteps, jacobian=jacobian, inputs=inputs, caller=CALLER
         )
     scale = scale_of(recurrence.labels.step, dt, unit, caller=CALLER)
-    matrix = _matrix(recurrence, given, at)
+    kept = recurrence.kept()
+    try:
+        matrix = _matrix(recurrence, given, at)
+    except SpecificationError:
+        if kept is None or not (isinstance(at, str) and at == "fixed_point"):
+            raise
+        matrix = None  # gates have their time constants without a fixed point, too
     if matrix is None:
         roots = tables.no_roots()
     else:
         roots = _roots(recurrence, matrix, given, scale, width)
-    kept = recurrence.kept()
     if kept is None:
         found, paths = pd.DataFrame(), pd.DataFrame()
         if matrix is None:
@@ -352,6 +366,8 @@ def _quantiles(quantiles: Any) -> tuple[float, ...]:
 
 def _kept(gates: Any) -> Kept:
     """Check gates that the user gives."""
+    if isinstance(gates, pd.Series):
+        gates = gates.to_frame("h1" if gates.name is None else gates.name)
     values = np.array(gates, dtype=np.float64)
     rows = values.reshape(1, -1) if values.ndim < 2 else values
     if rows.ndim != 2 or not rows.size or not ((rows >= 0.0) & (rows <= 1.0)).all():
@@ -360,14 +376,12 @@ def _kept(gates: Any) -> Kept:
             f"are constant; got {shown(gates)}."
         )
     names: Any = getattr(gates, "columns", None)
-    if names is None and isinstance(gates, pd.Series):
-        names = gates.index
     units = [f"h{j + 1}" for j in range(rows.shape[1])] if names is None else names
     return Kept("given", tuple(str(name) for name in units), rows)
 
 
 def _labels(gates: Any) -> Labels:
-    if isinstance(gates, pd.DataFrame):
+    if isinstance(gates, (pd.DataFrame, pd.Series)):
         return Labels(states=(), index=gates.index, step=step_name(gates.index))
     n = len(np.atleast_2d(np.asarray(gates)))
     return Labels(states=(), index=pd.RangeIndex(1, n + 1))

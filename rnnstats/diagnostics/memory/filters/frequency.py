@@ -46,6 +46,8 @@ Parts = tuple[FloatArray, ...]
 # A frequency within this distance of a root on the unit circle has no finite response.
 POLE = 1e-9
 HALF = 0.5 * np.log(2.0)
+# A response below this share of the terms that it is the sum of is rounding of zero.
+ROUNDING = 32.0 * float(np.finfo(np.float64).eps)
 # Points of the grid from 0 to pi: at least, and where roots lie near the unit circle at most.
 COARSE, FINE = 512, 4096
 # Points on which corners are looked for before they are found exactly.
@@ -97,11 +99,22 @@ class Corner(NamedTuple):
 
 
 class Corners(NamedTuple):
-    """Peak of a gain and the frequencies around it at which it has fallen by 3 dB."""
+    """Peak of a gain and the frequencies around it at which it has fallen by 3 dB.
+
+    Attributes
+    ----------
+    peak, lower, upper : Corner
+    kind : str
+        Which frequencies pass, that is, with a gain no more than 3 dB below the peak: "low-pass"
+        (0 does, pi does not), "high-pass", "band-pass" (neither), "band-stop" (both, not all
+        between), "all-pass"; "integrating" where the gain at 0 is infinite, "resonant" where
+        it is so elsewhere; "none" where it is zero everywhere.
+    """
 
     peak: Corner
     lower: Corner
     upper: Corner
+    kind: str
 
 
 def near_pole(transition: FloatArray, frequencies: FloatArray) -> NDArray[np.bool_]:
@@ -144,9 +157,14 @@ def response(parts: Parts, frequencies: FloatArray) -> Response:
     left: Any = np.linalg.solve(across, np.broadcast_to(c.T, (len(turn), *c.T.shape)))
     left2: Any = np.linalg.solve(across, left).swapaxes(1, 2)
     z = turn[:, None, None]
-    value = j + z * (c @ right)
+    value = _cleared(j + z * (c @ right), np.abs(j) + np.abs(c) @ np.abs(right))
     slope = -1j * z * (c @ right2)
     return Response(value, slope, turn, right, right2, left.swapaxes(1, 2), left2)
+
+
+def _cleared(value: ComplexArray, terms: FloatArray) -> ComplexArray:
+    """Zeros where terms of this size cancel to rounding."""
+    return np.asarray(np.where(np.abs(value) <= ROUNDING * terms, 0.0, value))
 
 
 def _turn(frequencies: FloatArray) -> ComplexArray:
@@ -204,7 +222,7 @@ def curves(found: Response) -> FloatArray:
     """
     with np.errstate(divide="ignore", invalid="ignore"):
         size = np.abs(found.value)
-        relative = np.where(size > 0.0, found.slope / found.value, np.nan)
+        relative = np.where(size > 0.0, found.slope / found.value, complex(np.nan, np.nan))
         phase = np.where(size > 0.0, np.angle(found.value), np.nan)
         return np.stack([np.log(size), phase, -relative.imag, relative.real])
 
@@ -326,7 +344,7 @@ def corners(parts: Parts, output: int, column: int) -> Corners:
     Returns
     -------
     Corners
-        NaN where the gain has no finite peak, is zero, or never falls so far.
+        NaN where the gain has no finite peak, is constant, or never falls so far.
     """
     a, g, c, j = parts[:4]
     own = (a, g[:, [column]], c[[output]], j[[output]][:, [column]])
@@ -340,11 +358,14 @@ def corners(parts: Parts, output: int, column: int) -> Corners:
     nothing = Corner(np.nan, False)
     angles = np.abs(np.angle(np.linalg.eigvals(a)))
     places = np.unique(np.concatenate([np.linspace(0.0, np.pi, SEARCH + 1), angles]))
-    if near_pole(a, places).any():
-        return Corners(nothing, nothing, nothing)
+    poles = near_pole(a, places)
+    if poles.any():
+        return Corners(nothing, nothing, nothing, "integrating" if poles[0] else "resonant")
     values = _log_gain(own, places)
-    if not np.isfinite(values).any() or np.ptp(values) <= 1e-12:
-        return Corners(nothing, nothing, nothing)
+    if not np.isfinite(values).any():
+        return Corners(nothing, nothing, nothing, "none")
+    if np.isfinite(values).all() and np.ptp(values) <= 1e-12:
+        return Corners(nothing, nothing, nothing, "all-pass")
     top = int(np.argmax(values))
     peak = Corner(float(places[top]), False)
     if 0 < top < len(places) - 1:
@@ -363,7 +384,15 @@ def corners(parts: Parts, output: int, column: int) -> Corners:
     below = np.flatnonzero(values[: top + 1] < level)
     upper = crossing(top + above[0] - 1, top + above[0]) if above.size else nothing
     lower = crossing(below[-1] + 1, below[-1]) if below.size else nothing
-    return Corners(peak, lower, upper)
+    ends = values[[0, -1]] >= level
+    return Corners(peak, lower, upper, _kind(bool(ends[0]), bool(ends[1]), (values < level).any()))
+
+
+def _kind(low: bool, high: bool, some: bool) -> str:
+    """Name of a filter that passes 0, pi, and stops some frequency."""
+    if low and high:
+        return "band-stop" if some else "all-pass"
+    return "low-pass" if low else "high-pass" if high else "band-pass"
 
 
 def _log_gain(parts: Parts, frequencies: FloatArray) -> FloatArray:
@@ -371,8 +400,9 @@ def _log_gain(parts: Parts, frequencies: FloatArray) -> FloatArray:
     a, g, c, j = parts[:4]
     turn = _turn(frequencies)[:, None, None]
     right = np.linalg.solve(np.eye(len(a)) - turn * a, np.broadcast_to(g, (len(turn), *g.shape)))
+    value = _cleared(j + turn * (c @ right), np.abs(j) + np.abs(c) @ np.abs(right))
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.abs(j + turn * (c @ right))[:, 0, 0]))
+        return np.asarray(np.log(np.abs(value)[:, 0, 0]))
 
 
 def periodogram(series: Sequence[FloatArray]) -> tuple[FloatArray, FloatArray]:

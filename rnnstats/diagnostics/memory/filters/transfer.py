@@ -82,10 +82,11 @@ class TransferFunction(Report):
     def frame(self) -> pd.DataFrame:
         """One row an input, output and frequency (a copy).
 
-        ``period`` = 2 pi / frequency; ``gain`` = |H|; ``phase`` = arg H in radians, continuous from
-        frequency 0, negative where outputs lag; ``group_delay`` = -d phase / d frequency, the time
-        by which a slow change of the swing's size is late; each with its delta-method standard
-        error ``_se`` and ends ``_lower``, ``_upper``, of the gain on the log scale.
+        ``period`` = 2 pi / frequency; ``gain`` = |H|; ``phase`` = arg H in radians, followed
+        without jumps of 2 pi from the lowest frequency on, negative where outputs lag;
+        ``group_delay`` = -d phase / d frequency, the time by which a slow change of the swing's
+        size is late; each with its delta-method standard error ``_se`` and ends ``_lower``,
+        ``_upper``, of the gain on the log scale. Where the gain is zero there is no phase.
         """
         return self._tables.curves.copy()
 
@@ -115,8 +116,10 @@ class TransferFunction(Report):
         ``peak``: its frequency; ``lower`` and ``upper``: frequencies on either side at which the
         gain is the peak's over the root of two (half the power), NaN where it never falls so far:
         a low-pass filter has an upper one only, the cut-off; ``upper_period`` = 2 pi / upper. Each
-        with its delta-method standard error ``_se``; ``kind``: "low-pass", "high-pass",
-        "band-pass", "all-pass", "none".
+        with its delta-method standard error ``_se``; ``kind``, by which of frequency 0, pi and
+        those between pass (gain at most 3 dB below the peak): "low-pass", "high-pass", "band-pass",
+        "band-stop", "all-pass"; "integrating" and "resonant" for a root on the unit circle, at
+        frequency 0 or elsewhere; "none" for no response.
         """
         return self._tables.cutoffs.copy()
 
@@ -152,13 +155,13 @@ class TransferFunction(Report):
         }  # fmt: skip
         corners = self._tables.cutoffs[list(columns)].rename(columns=columns)
         corners.index = pd.Index([f"{a} -> {b}" for a, b in corners.index])
-        level = f"Transfer function (radians per unit of time: {self.scale.unit})"
+        level = f"Transfer function (frequencies in radians per {self.scale.single})"
         tables = {level: corners}
         chosen = [f"{m}{end}" for m in MEASURES for end in ("", "_se")]
         words = {f"{m}_se": "std err" + " " * i for i, m in enumerate(MEASURES)}
         rows = np.linspace(0, len(self.frequencies) - 1, 5).round().astype(int)
         for name in self._tables.cutoffs.index:
-            part = self._tables.curves.loc[name].iloc[rows][["period", *chosen]]
+            part: Any = self._tables.curves.xs(name, level=(0, 1)).iloc[rows][["period", *chosen]]
             part.index = pd.Index([f"{w:.4g}" for w in self.frequencies[rows]])
             part = part.rename(columns={**words, "group_delay": "group delay"})
             tables[f"{name[0]} -> {name[1]}, by frequency"] = part
@@ -264,7 +267,8 @@ def transfer_function(
     given : {"shocks", "inputs"}
         The inputs: shocks and regressors, with outputs that come back as lagged inputs; or what the
         state equation reads, lagged outputs ``L1.y`` and regressors, with predictions as outputs
-        (the filter that exponential smoothing is).
+        (the filter that exponential smoothing is). Phase and delay are then against ``L1.y``, one
+        row less than against y itself.
     shocks : {"auto", "noises", "innovations"}
         Of a linear model: noises of the states, or one-step-ahead errors (Wold's innovations).
         "auto": as in ``impulse_responses``.
@@ -302,6 +306,11 @@ def transfer_function(
     check_literal(given, get_args(Given), name="given", caller=CALLER)
     check_literal(shocks, get_args(ShockKind), name="shocks", caller=CALLER)
     width = check_alpha(alpha, CALLER)
+    if given == "inputs" and shocks != "auto":
+        raise SpecificationError(
+            f"{CALLER}: shocks makes no sense with given='inputs', where there are none; got "
+            f"{shocks!r}. Leave it out."
+        )
     if isinstance(source, tuple):
         refuse(CALLER, "weights", h0=h0, nsteps=nsteps, jacobian=jacobian, inputs=inputs)
         system, recurrence = bare_system(source, caller=CALLER), None
@@ -348,8 +357,8 @@ def _frequencies(frequencies: ArrayLike | None, system: LinearSystem, scale: Sca
     if w.ndim != 1 or not w.size or not np.isfinite(w).all() or (np.abs(w) > np.pi + 1e-12).any():
         raise SpecificationError(
             f"{CALLER}: frequencies must be numbers from -pi to pi per row, here from "
-            f"{-np.pi / scale.length:.4g} to {np.pi / scale.length:.4g} radians per unit of time "
-            f"({scale.unit}); got {shown(frequencies)}."
+            f"{-np.pi / scale.length:.4g} to {np.pi / scale.length:.4g} radians per "
+            f"{scale.single}; got {shown(frequencies)}."
         )
     return w
 

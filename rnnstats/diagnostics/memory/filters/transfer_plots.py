@@ -38,7 +38,7 @@ def draw_transfer(function: Any, source: str, output: str, *, fig: Figure | None
     told = output in seen.columns or (len(spectrum) > 0)
     height = 6.2 if told else 3.2
     figure = new_figure(fig, caller="plot", width=9.5, height=height)
-    curves = function.frame.loc[(source, output)].sort_index()
+    curves = function.frame.xs((source, output), level=(0, 1)).sort_index()
     corners = function.cutoffs.loc[(source, output)]
     axes: list[Axes] = list(np.ravel(figure.subplots(*((2, 2) if told else (1, 3)))))
     unit, level = function.scale.unit, percent(function.alpha)
@@ -57,15 +57,10 @@ def draw_transfer(function: Any, source: str, output: str, *, fig: Figure | None
         _spectrum(axes[3], spectrum, seen, output, level)
         style(axes[3], f"Spectral density of {output}")
     for ax in axes:
-        ax.set_xlabel(_axis_words(unit), fontsize=9)
+        ax.set_xlabel(f"frequency (radians per {function.scale.single})", fontsize=9)
         ax.set_xlim(curves.index.min(), curves.index.max())
     _legend(figure, axes)
     return figure
-
-
-def _axis_words(unit: str) -> str:
-    single = unit.removesuffix("s") if " " not in unit else unit
-    return f"frequency (radians per {single})"
 
 
 def _curve(ax: Axes, curves: pd.DataFrame, name: str, level: str) -> None:

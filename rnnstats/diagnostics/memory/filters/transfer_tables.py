@@ -337,7 +337,7 @@ def _cutoffs(
         row[name], row[f"{name}_se"] = places[j] / scale.length, spread[j] / scale.length
     row["upper_period"] = 2.0 * np.pi / row["upper"]
     row["upper_period_se"] = row["upper_period"] * row["upper_se"] / row["upper"]
-    row["kind"] = _kind(found, bool(known[0]))
+    row["kind"] = found.kind
     return row
 
 
@@ -349,13 +349,3 @@ def _bend(system: LinearSystem, place: float, output: int, column: int) -> float
     sides = arrays.response(system.parts, np.array([place - step, place + step]))
     low, high = arrays.curves(sides)[3, :, output, column]
     return float((high - low) / (2.0 * step))
-
-
-def _kind(found: arrays.Corners, finite: bool) -> str:
-    """Name a filter by where it passes."""
-    lower, upper = np.isfinite(found.lower.place), np.isfinite(found.upper.place)
-    if lower or upper:
-        return "band-pass" if lower and upper else "low-pass" if upper else "high-pass"
-    if not finite:
-        return "integrating"
-    return "all-pass" if np.isfinite(found.peak.place) else "none"

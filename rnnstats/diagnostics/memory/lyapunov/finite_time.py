@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnstats._checks import check_int
-from rnnstats.diagnostics.memory.forgetting import batch_means
+from rnnstats.diagnostics.memory.long_run import batch_means
 from rnnstats.diagnostics.memory.lyapunov.chaos import Measured
 from rnnstats.diagnostics.memory.lyapunov.growth import kept_rows, shared_jacobian
 from rnnstats.diagnostics.memory.products.graded import window_products

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.linalg import lapack
 
 from rnnstats.diagnostics.memory import roots as arrays
-from rnnstats.diagnostics.memory.long_run import kernel_mean, mean_of_batches
+from rnnstats.diagnostics.memory.long_run import batch_means, kernel_mean
 from rnnstats.diagnostics.memory.recurrences import Given, Recurrence, Trajectory
 
 __all__ = [
@@ -127,14 +127,9 @@ def log_moduli(matrix: FloatArray) -> tuple[FloatArray, FloatArray]:
         By the cells of the matrix; NaN for repeated eigenvalues and for zero.
     """
     found = arrays.roots(matrix)
-    moduli = np.abs(found.values)
-    with np.errstate(invalid="ignore"):
-        noise = (np.abs(found.slopes) * np.abs(matrix)).sum(axis=(1, 2))
-    lost = moduli <= ROUNDINGS * np.finfo(np.float64).eps * np.nan_to_num(noise)
     with np.errstate(divide="ignore"):
-        logs = np.log(np.where(lost, 0.0, moduli))
-    cells = found.slopes.reshape(len(moduli), -1)
-    slopes = arrays.polar_slopes(np.where(lost, 0.0, found.values), cells)[:, 0]
+        logs = np.log(np.abs(found.values))
+    slopes = arrays.polar_slopes(found.values, found.slopes.reshape(len(logs), -1))[:, 0]
     times = np.where(found.values.imag > 0.0, 2, 1)
     return np.repeat(logs, times), np.repeat(slopes, times, axis=0)
 
@@ -222,7 +217,7 @@ class Growth:
         within = 0.0
         if self.rows is not None and used.any():
             values = self.rows[:, used] @ weights[used]
-            means = mean_of_batches if method == "batch_means" else kernel_mean
+            means = batch_means if method == "batch_means" else kernel_mean
             within = means(values).error
         return float(np.hypot(within, np.sqrt(np.maximum(extra, 0.0))))
 

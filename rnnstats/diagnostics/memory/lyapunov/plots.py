@@ -127,7 +127,7 @@ def draw_finite_time(frame: pd.DataFrame, exponents: FloatArray, *, fig: Figure 
     matplotlib.figure.Figure
     """
     shown = [int(j) for j in np.flatnonzero(np.isfinite(exponents))[:3]] or [0]
-    fig = new_figure(fig, caller="plot", width=4.2 * len(shown) + 0.6, height=3.6)
+    fig = new_figure(fig, caller="plot", width=max(6.2, 4.2 * len(shown) + 0.6), height=3.6)
     axes = fig.subplots(1, len(shown), squeeze=False)[0]
     for ax, j in zip(axes, shown, strict=True):
         part = frame.xs(j + 1, level="direction")

@@ -19,8 +19,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import integrate, linalg
 
 from rnnstats._checks import check_float, check_int, shown
+from rnnstats.diagnostics.memory.arguments import start_of
 from rnnstats.diagnostics.memory.derivatives import Step, as_step
-from rnnstats.diagnostics.memory.ode.solutions import start_of
 from rnnstats.diagnostics.memory.ode.step_methods import METHODS, describe, method_of
 from rnnstats.diagnostics.memory.ode.steps import OdeStep, ode_as_rnn
 from rnnstats.diagnostics.memory.paths.sums import product_logs
@@ -34,7 +34,7 @@ __all__ = ["GlobalError", "StiffnessExample", "global_error", "stiffness_example
 
 FloatArray = NDArray[np.float64]
 
-STEPS = (20, 40, 80, 160, 320)
+STEPS = (20, 40, 80, 160, 320, 640, 1280)
 # The finest steps from which the order is read, where errors are smaller than this share of the
 # solution (else the powers above the first are not yet small) and larger than so many times what is
 # unknown of the reference.

@@ -151,10 +151,11 @@ class Amplification(NDArrayOperatorsMixin, Report):
         -------
         statsmodels.iolib.summary.Summary
         """
-        name = self.method.name.replace("_", " ")
         return lay_out(
             {
-                f"Amplification by one step of {name}": self.frame.drop(columns="exact_angle"),
+                f"Amplification by one step of {self.method.title}": self.frame.drop(
+                    columns="exact_angle"
+                ),
                 "Stability": describe([self.method]),
             },
             [
@@ -193,7 +194,7 @@ def amplification(method: StepMethod, z: ArrayLike) -> Amplification:
     Parameters
     ----------
     method : {"explicit_euler", "euler", "implicit_euler", "heun", "rk4", "exponential_euler"}
-        "euler" is the explicit one.
+        "euler" is the explicit one; capitals, spaces and hyphens do not matter.
     z : complex or array_like
         lambda dt: an eigenvalue of the equation (per unit of time) times the step. Any shape; each
         number for itself.
@@ -235,6 +236,6 @@ def _numbers(z: ArrayLike) -> NDArray[Any]:
         points = np.array(z)
     except ValueError as error:  # rows of unequal length
         raise SpecificationError(f"{rule} {shown(z)}.") from error
-    if points.dtype.kind not in "iufc" or not np.isfinite(points).all():
+    if points.dtype.kind not in "iufc" or not points.size or not np.isfinite(points).all():
         raise SpecificationError(f"{rule} {shown(z)}. Pass lambda * dt.")
     return points.astype(np.complex128 if points.dtype.kind == "c" else np.float64)

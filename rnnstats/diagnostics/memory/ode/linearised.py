@@ -9,15 +9,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats.diagnostics.memory.derivatives import Step, is_analytic, jacobian_of
+from rnnstats.diagnostics.memory.derivatives import (
+    Step,
+    differences,
+    is_analytic,
+    jacobian_of,
+)
 from rnnstats.errors import SpecificationError
 
 __all__ = ["Slope", "slope_of"]
 
 FloatArray = NDArray[np.float64]
-
-# Relative length of central differences: the third root of eps.
-DIFFERENCE = 6e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,19 +30,15 @@ class Slope:
     ----------
     way : callable
         ``way(h, x)``, shape (m, m).
-    given : bool
-        Whether the user gave it.
     analytic : bool
         Whether f takes complex numbers, so that a complex step through it is exact.
-    bent : callable, optional
-        ``bent(h, x)``: derivative of the flattened derivative, shape (m * m, m), where there is
-        better than differences.
+    bent : callable
+        ``bent(h, x)``: derivative of the flattened derivative, shape (m * m, m).
     """
 
     way: Callable[[NDArray[Any], Any], FloatArray]
-    given: bool
     analytic: bool
-    bent: Callable[[FloatArray, Any], FloatArray] | None = None
+    bent: Callable[[FloatArray, Any], FloatArray]
 
     def __call__(self, state: NDArray[Any], x: Any) -> FloatArray:
         """Give the derivative, shape (m, m), or (m, m, n) of a function of states (m, n)."""
@@ -61,16 +59,7 @@ class Slope:
             Entry j is the derivative of the Jacobian by state j.
         """
         m = len(state)
-        if self.bent is not None:
-            return np.moveaxis(self.bent(state, x).reshape(m, m, m), 2, 0)
-        found = np.empty((m, m, m))
-        for j in range(m):
-            length = DIFFERENCE * max(1.0, abs(float(state[j])))
-            above, below = state.copy(), state.copy()
-            above[j] += length
-            below[j] -= length
-            found[j] = (self.way(above, x) - self.way(below, x)) / (above[j] - below[j])
-        return found
+        return np.moveaxis(self.bent(state, x).reshape(m, m, m), 2, 0)
 
 
 def slope_of(
@@ -103,7 +92,13 @@ def slope_of(
     """
     m = len(state)
     if jacobian is None:
-        return Slope(jacobian_of(f, state, x), False, is_analytic(f, state, x))
+        found = jacobian_of(f, state, x)
+
+        def flat(h: NDArray[Any], inputs: Any) -> NDArray[Any]:
+            return found(h, inputs).ravel()
+
+        # a complex step through a complex step would find no curvature at all
+        return Slope(found, is_analytic(f, state, x), lambda h, x: differences(flat, h, x))
     size = np.asarray(jacobian(state.copy(), x)).size
     if size != m * m:
         raise SpecificationError(
@@ -113,8 +108,5 @@ def slope_of(
     def way(h: NDArray[Any], inputs: Any) -> NDArray[Any]:
         return np.asarray(jacobian(h, inputs)).reshape(m, m, *h.shape[1:])
 
-    # compared a little beside the state, where no curvature is zero by symmetry
-    turns = np.sqrt(np.arange(2.0, m + 2.0)) % 1.0
-    beside = state + 0.01 * (0.5 + turns) * np.maximum(1.0, np.abs(state))
-    bent = jacobian_of(lambda h, inputs: way(h, inputs).ravel(), beside, x)
-    return Slope(way, True, False, bent)
+    bent = jacobian_of(lambda h, inputs: way(h, inputs).ravel(), state, x)
+    return Slope(way, False, bent)

@@ -1,4 +1,4 @@
-"""Pictures of step methods, of differential equations as recurrences, and of paths."""
+"""Pictures of step methods, and of differential equations as recurrences."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnnstats._picture import BLUE, GREEN, GREY, INNER, ORANGE, legend, new_figure, style
-from rnnstats.diagnostics.memory.ode.step_methods import Method
+from rnnstats._picture import BLUE, GREEN, GREY, INNER, ORANGE, PALETTE, legend, new_figure, style
+from rnnstats.diagnostics.memory.ode.step_methods import ROUNDING, TITLES, Method
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "draw_errors",
-    "draw_paths",
     "draw_products",
     "draw_region",
     "draw_solution",
@@ -26,22 +25,13 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 
-COLOURS = (BLUE, ORANGE, GREEN, GREY, "#CC79A7")
 MARKERS = ("o", "s", "^", "D", "v")
 # Points along each side of the region; its smallest half-width.
 FINE, LEAST = 301, 3.5
 
 
-def region(ax: Axes, rule: Method, z: NDArray[Any]) -> None:
-    """Shade where a method's disturbances do not grow, and mark points.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-    rule : Method
-    z : ndarray, shape (n,)
-        Points, lambda dt.
-    """
+def _region(ax: Axes, rule: Method, z: NDArray[Any]) -> None:
+    """Shade where a method's disturbances do not grow, and mark points z = lambda dt."""
     live = z[np.isfinite(z)]
     reach = max(LEAST, 1.15 * float(np.abs(live).max(initial=0.0)))
     side = np.linspace(-reach, reach, FINE)
@@ -53,7 +43,7 @@ def region(ax: Axes, rule: Method, z: NDArray[Any]) -> None:
     ax.axhline(0.0, color=GREY, lw=0.6)
     ax.axvline(0.0, color=GREY, lw=0.6)
     if len(live):
-        stable = np.abs(rule.factor(live)) <= 1.0 + 1e-12
+        stable = np.abs(rule.factor(live)) <= 1.0 + ROUNDING
         for which, colour, label in ((stable, GREEN, "does not grow"), (~stable, ORANGE, "grows")):
             if which.any():
                 points = live[which]
@@ -81,8 +71,8 @@ def draw_region(rule: Method, z: NDArray[Any], *, caller: str, fig: Figure | Non
     """
     fig = new_figure(fig, caller=caller, width=5.2, height=5.0)
     ax = fig.subplots()
-    region(ax, rule, z)
-    style(ax, f"{rule.name.replace('_', ' ')}: |R(z)| at most 1 (shaded)")
+    _region(ax, rule, z)
+    style(ax, f"{rule.title}: |R(z)| at most 1 (shaded)")
     if len(z):
         legend(fig, ax)
     return fig
@@ -104,7 +94,7 @@ def draw_solution(frame: pd.DataFrame, title: str, *, fig: Figure | None) -> Fig
     fig = new_figure(fig, caller="integrate", width=8.0, height=3.4)
     ax = fig.subplots()
     for place, name in enumerate(frame.columns):
-        colour = COLOURS[place % len(COLOURS)]
+        colour = PALETTE[place % len(PALETTE)]
         ax.plot(frame.index, frame[name], color=colour, lw=1.1, label=str(name))
     ax.set_xlabel("time")
     style(ax, title)
@@ -136,8 +126,8 @@ def draw_errors(errors: pd.DataFrame, orders: pd.DataFrame, *, fig: Figure | Non
             marker=MARKERS[place % len(MARKERS)],
             ms=4,
             lw=1.2,
-            color=COLOURS[place % len(COLOURS)],
-            label=f"{str(method).replace('_', ' ')}{words}",
+            color=PALETTE[place % len(PALETTE)],
+            label=f"{TITLES[str(method)]}{words}",
         )
     ax.set_xlabel("dt")
     ax.set_ylabel("error at the end")
@@ -167,8 +157,8 @@ def draw_stiffness(rows: pd.DataFrame, fast: float, *, fig: Figure | None) -> Fi
             "marker": MARKERS[place % len(MARKERS)],
             "ms": 4,
             "lw": 1.2,
-            "color": COLOURS[place % len(COLOURS)],
-            "label": str(method).replace("_", " "),
+            "color": PALETTE[place % len(PALETTE)],
+            "label": TITLES[str(method)],
         }
         factor = np.maximum(np.abs(group["factor_fast"]), 1e-6)
         left.loglog(group["dt"], factor, **look)
@@ -211,47 +201,7 @@ def draw_products(
     left.plot(x, rows["log_amplification"], color=GREEN, lw=1.0, ls="--", label="sum of log |R(z)|")
     left.set_xlabel("step")
     style(left, "Log norm and log volume of the gradient")
-    region(right, rule, modes.ravel())
-    style(right, f"Modes in the region of {rule.name.replace('_', ' ')}")
+    _region(right, rule, modes.ravel())
+    style(right, f"Modes in the region of {rule.title}")
     legend(fig, left)
-    return fig
-
-
-def draw_paths(
-    frame: pd.DataFrame, by_horizon: pd.DataFrame, step: str, *, fig: Figure | None
-) -> Figure:
-    """Draw the distribution over path lengths and the gradient by horizon.
-
-    Parameters
-    ----------
-    frame, by_horizon : DataFrame
-    step : str
-        Unit of the horizon.
-    fig : Figure, optional
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    fig = new_figure(fig, caller="gradient_paths", width=9.4, height=4.0)
-    left, right = fig.subplots(1, 2)
-    weights = frame["distribution"].fillna(0.0).to_numpy()
-    paths = np.exp(frame["log_paths"] - frame["log_paths"].max()).to_numpy()
-    paths = paths / paths.sum()
-    # lengths that carry next to nothing, at both ends, are left out
-    seen = np.flatnonzero((weights > 1e-6) | (paths > 1e-6))
-    part = slice(int(seen[0]), int(seen[-1]) + 1)
-    lengths = frame.index.to_numpy()[part]
-    left.bar(lengths, weights[part], width=0.9, color=BLUE, label="what they carry")
-    left.plot(lengths, paths[part], color=ORANGE, lw=1.4, label="number of paths")
-    left.set_xlabel("branch steps on a path")
-    style(left, "Distribution over path lengths")
-    right.plot(by_horizon.index, by_horizon["log_gradient"], color=BLUE, label="whole gradient")
-    right.plot(
-        by_horizon.index, by_horizon["log_identity"], color=ORANGE, ls="--", label="identity path"
-    )
-    right.set_xlabel(f"horizon in {step}")
-    style(right, "Log norm of the gradient")
-    legend(fig, left)
-    right.legend(fontsize=8, frameon=False)
     return fig

@@ -27,7 +27,7 @@ from scipy import linalg
 from rnnstats._checks import check_literal
 from rnnstats.diagnostics.memory.derivatives import as_step
 from rnnstats.diagnostics.memory.ode.linearised import slope_of
-from rnnstats.diagnostics.memory.ode.step_methods import METHODS, Method
+from rnnstats.diagnostics.memory.ode.step_methods import METHODS, ROUNDING, Method
 from rnnstats.diagnostics.memory.ode.steps import OdeStep
 from rnnstats.diagnostics.memory.recurrences import (
     Given,
@@ -116,10 +116,9 @@ class AmplificationProduct(Report):
             "largest factor": self._rows["largest_factor"].max(),
             "stiffness ratio": self.stiffness,
         }
-        name = self.rule.name.replace("_", " ")
         return lay_out(
             {
-                f"Gradient of the last sequence as {name}, dt = {self.dt:g}": table,
+                f"Gradient of the last sequence as {self.rule.title}, dt = {self.dt:g}": table,
                 f"Over {n} steps": pd.DataFrame({"": parts}, dtype=object),
             },
             [
@@ -309,7 +308,7 @@ def _compared(
             "log_volume": _cumulated(volumes, starts),
             "log_amplification": _cumulated(logs, starts),
             "largest_factor": moduli.max(axis=1),
-            "stable": moduli.max(axis=1) <= 1.0 + 1e-12,
+            "stable": moduli.max(axis=1) <= 1.0 + ROUNDING,
         }
     )
     return rows, one

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
-from rnnstats._checks import shown
 from rnnstats.diagnostics.memory.report import Report, lay_out
-from rnnstats.errors import SpecificationError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["OdeSolution", "start_of"]
+__all__ = ["OdeSolution"]
 
 FloatArray = NDArray[np.float64]
 
@@ -80,30 +78,3 @@ class OdeSolution(Report):
         from rnnstats.diagnostics.memory.ode.plots import draw_solution
 
         return draw_solution(self.frame, self.title, fig=fig)
-
-
-def start_of(h0: ArrayLike, caller: str) -> FloatArray:
-    """
-    Check a start.
-
-    Parameters
-    ----------
-    h0 : array_like of shape (m,)
-    caller : str
-        Function that the user called, for messages.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-
-    Raises
-    ------
-    SpecificationError
-        It is no list of finite numbers.
-    """
-    start = np.atleast_1d(np.array(h0, dtype=np.float64))
-    if start.ndim != 1 or not start.size or not np.isfinite(start).all():
-        raise SpecificationError(
-            f"{caller}: h0 must be a list of finite numbers, shape (m,); got {shown(h0)}."
-        )
-    return start

@@ -29,6 +29,7 @@ from rnnstats._checks import check_literal
 __all__ = [
     "METHODS",
     "ROUNDING",
+    "TITLES",
     "Method",
     "StepMethod",
     "describe",
@@ -41,6 +42,18 @@ StepMethod = Literal[
     "explicit_euler", "euler", "implicit_euler", "heun", "rk4", "exponential_euler"
 ]
 
+TITLES = {
+    "explicit_euler": "explicit Euler",
+    "implicit_euler": "implicit Euler",
+    "heun": "Heun",
+    "rk4": "RK4",
+    "exponential_euler": "exponential Euler",
+}
+OTHER_NAMES = {
+    "euler": "explicit_euler",
+    "forward_euler": "explicit_euler",
+    "backward_euler": "implicit_euler",
+}
 # How far along an axis the end of a stability interval is looked for, and at how many points.
 REACH, POINTS = 100.0, 20001
 # Above 1 by no more than this is 1: rounding of a factor.
@@ -66,6 +79,11 @@ class Method:
     order: int
     stages: FloatArray
     weights: FloatArray
+
+    @property
+    def title(self) -> str:
+        """Name in headings."""
+        return TITLES[self.name]
 
     @property
     def exponential(self) -> bool:
@@ -274,7 +292,8 @@ def method_of(name: str, caller: str) -> Method:
     Parameters
     ----------
     name : {"explicit_euler", "euler", "implicit_euler", "heun", "rk4", "exponential_euler"}
-        "euler" is the explicit one.
+        Written as one likes: "RK4", "Explicit Euler" and "implicit-euler" are known, too. "euler"
+        and "forward_euler" are the explicit one, "backward_euler" is the implicit one.
     caller : str
         Function that the user called, for messages.
 
@@ -287,8 +306,12 @@ def method_of(name: str, caller: str) -> Method:
     SpecificationError
         It is none of these.
     """
-    known = check_literal(name, get_args(StepMethod), name="method", caller=caller)
-    return METHODS["explicit_euler" if known == "euler" else known]
+    known: str = name
+    if isinstance(name, str):
+        plain = name.lower().replace(" ", "_").replace("-", "_")
+        plain = OTHER_NAMES.get(plain, plain)
+        known = plain if plain in METHODS else name
+    return METHODS[check_literal(known, get_args(StepMethod), name="method", caller=caller)]
 
 
 def describe(methods: list[Method]) -> pd.DataFrame:

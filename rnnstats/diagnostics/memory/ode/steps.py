@@ -27,9 +27,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import linalg
 
 from rnnstats._checks import check_float, check_int, shown
+from rnnstats.diagnostics.memory.arguments import start_of
 from rnnstats.diagnostics.memory.derivatives import Step, as_step, complex_step
 from rnnstats.diagnostics.memory.ode.linearised import Slope, slope_of
-from rnnstats.diagnostics.memory.ode.solutions import OdeSolution, start_of
+from rnnstats.diagnostics.memory.ode.solutions import OdeSolution
 from rnnstats.diagnostics.memory.ode.step_methods import (
     Method,
     StepMethod,
@@ -90,7 +91,7 @@ class OdeStep(Report):
     @property
     def title(self) -> str:
         """Method and step, for headings."""
-        return f"{self.method.replace('_', ' ')}, dt = {self.dt:g}"
+        return f"{self.rule.title}, dt = {self.dt:g}"
 
     @property
     def frame(self) -> pd.DataFrame:

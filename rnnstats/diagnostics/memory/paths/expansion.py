@@ -280,7 +280,7 @@ class GradientPaths(Report):
         MissingDependencyError
             matplotlib is not installed.
         """
-        from rnnstats.diagnostics.memory.ode.plots import draw_paths
+        from rnnstats.diagnostics.memory.paths.plots import draw_paths
 
         return draw_paths(self.frame, self.by_horizon, self.step, fig=fig)
 
@@ -336,7 +336,8 @@ def gradient_paths(
     ----------
     alpha : float, array_like of shape (m, m), results or callable
         With `beta`: ``h_t = alpha h_{t-1} + beta tanh(W h_{t-1} + x_t)``. Without: results of a
-        model, ``step(h, x)``, or Jacobians (n, m, m); what is kept says `carry`.
+        model, ``step(h, x)``, or Jacobians (n, m, m); what is kept says `carry`. A function may be
+        followed by its start and its number of steps, ``gradient_paths(step, h0, nsteps)``.
     beta : float or array_like of shape (m, m), optional
         Numbers stand for that multiple of the unit matrix.
     h0 : float or array_like of shape (m,), optional
@@ -382,6 +383,8 @@ def gradient_paths(
     4096
     """
     caller = "gradient_paths"
+    if callable(alpha) and beta is not None and nsteps is None:
+        beta, h0, nsteps = None, beta, _count(h0)
     if beta is not None:
         refuse(caller, "alpha and beta", jacobian=jacobian, carry=carry, given=given)
         return GradientPaths(*of_tanh(alpha, beta, h0, nsteps, weights, inputs))
@@ -392,6 +395,11 @@ def gradient_paths(
             "beta, h0, nsteps)."
         )
     return _of_source(alpha, h0, nsteps, inputs, jacobian, carry, given)
+
+
+def _count(nsteps: Any) -> int | None:
+    """Steps of a function that were given in the second place behind it."""
+    return None if nsteps is None else check_int(nsteps, name="nsteps", caller="gradient_paths")
 
 
 def _of_source(

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_int, shown
+from rnnstats.diagnostics.memory.arguments import described, numbers_of, start_of
 from rnnstats.diagnostics.memory.recurrences import Given, Kept, Labels, Recurrence
 from rnnstats.errors import SpecificationError
 
@@ -24,6 +25,7 @@ def as_factors(kept: ArrayLike, branch: ArrayLike, caller: str) -> tuple[FloatAr
     Parameters
     ----------
     kept, branch : array_like of shape (T,) or (T, m, m)
+        One of them may also be the number, or the matrix (m, m), of every step.
     caller : str
         Function that the user called, for messages.
 
@@ -38,13 +40,13 @@ def as_factors(kept: ArrayLike, branch: ArrayLike, caller: str) -> tuple[FloatAr
     SpecificationError
         They have other or unequal shapes, or are not finite.
     """
-    found = np.array(kept, dtype=np.float64), np.array(branch, dtype=np.float64)
+    found = _same_steps(numbers_of(kept), numbers_of(branch))
     shape = found[0].shape
     square = len(shape) == 1 or (len(shape) == 3 and shape[1] == shape[2])
     if shape != found[1].shape or not square or not found[0].size:
         raise SpecificationError(
-            f"{caller}: kept and branch must have one shape, (T,) or (T, m, m); got {shape} and "
-            f"{found[1].shape}."
+            f"{caller}: kept and branch must have one shape, (T,) or (T, m, m), and be real; got "
+            f"{described(kept)} and {described(branch)}."
         )
     for name, values in zip(("kept", "branch"), found, strict=True):
         if not np.isfinite(values).all():
@@ -52,6 +54,15 @@ def as_factors(kept: ArrayLike, branch: ArrayLike, caller: str) -> tuple[FloatAr
     if shape[1:] == (1, 1):
         return found[0][:, 0, 0], found[1][:, 0, 0]
     return found
+
+
+def _same_steps(kept: FloatArray, branch: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Give one factor, where it is that of every step, the steps of the other."""
+    least, most = sorted((kept, branch), key=lambda one: one.ndim)
+    by_step = most.ndim in (1, 3) and least.ndim == most.ndim - 1 and least.size > 0
+    if by_step and least.shape == most.shape[1:]:
+        return np.broadcast_to(kept, most.shape), np.broadcast_to(branch, most.shape)
+    return kept, branch
 
 
 def of_tanh(
@@ -85,11 +96,7 @@ def of_tanh(
     """
     if h0 is None:
         raise SpecificationError(f"{CALLER}: h0 must be given with alpha and beta; got None.")
-    start = np.atleast_1d(np.array(h0, dtype=np.float64))
-    if start.ndim != 1 or not start.size or not np.isfinite(start).all():
-        raise SpecificationError(
-            f"{CALLER}: h0 must be a finite number or a list of them, shape (m,); got {shown(h0)}."
-        )
+    start = start_of(h0, CALLER)
     m = len(start)
     A, B = _square(alpha, m, "alpha"), _square(beta, m, "beta")
     W = np.eye(m) if weights is None else _square(weights, m, "weights")
@@ -97,9 +104,9 @@ def of_tanh(
     kept, branch = np.broadcast_to(A, (len(rows), m, m)), np.empty((len(rows), m, m))
     state = start
     for t, row in enumerate(rows):
-        active = W @ state + row
-        branch[t] = B @ (_slope_of_tanh(active)[:, None] * W)
         with np.errstate(over="ignore", invalid="ignore"):
+            active = W @ state + row
+            branch[t] = B @ (_slope_of_tanh(active)[:, None] * W)
             state = A @ state + B @ np.tanh(active)
         if not np.isfinite(state).all():
             raise SpecificationError(
@@ -116,7 +123,7 @@ def _slope_of_tanh(active: FloatArray) -> FloatArray:
 
 
 def _square(value: ArrayLike, m: int, name: str) -> FloatArray:
-    found = np.array(value, dtype=np.float64)
+    found = numbers_of(value)
     if found.ndim == 0:
         found = float(found) * np.eye(m)
     if found.shape != (m, m) or not np.isfinite(found).all():
@@ -132,7 +139,7 @@ def _driving(inputs: ArrayLike | None, nsteps: int | None, m: int) -> FloatArray
         if nsteps is None:
             raise SpecificationError(f"{CALLER}: nsteps must be given without inputs; got None.")
         return np.zeros((check_int(nsteps, name="nsteps", caller=CALLER, minimum=1), m))
-    rows = np.array(inputs, dtype=np.float64)
+    rows = numbers_of(inputs)
     if rows.ndim == 1:
         rows = rows[:, None]
     count = len(rows) if nsteps is None else nsteps
@@ -140,7 +147,7 @@ def _driving(inputs: ArrayLike | None, nsteps: int | None, m: int) -> FloatArray
     if rows.ndim != 2 or rows.shape[1] != m or len(rows) < count or not np.isfinite(rows).all():
         raise SpecificationError(
             f"{CALLER}: inputs must be finite, with a row for each of the {count} steps and a "
-            f"column for each of the {m} states; got shape {rows.shape}."
+            f"column for each of the {m} states; got {described(inputs)}."
         )
     return rows[:count]
 

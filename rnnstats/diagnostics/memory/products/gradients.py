@@ -12,35 +12,35 @@ section 2; Lütkepohl (2005), New Introduction to Multiple Time Series Analysis,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from rnnstats._checks import check_alpha, check_literal
+from rnnstats.diagnostics.memory.products.gradient_means import GradientMeans
 from rnnstats.diagnostics.memory.products.jacobians import reach, told_lags
 from rnnstats.diagnostics.memory.products.lagged import (
     By,
     LaggedGradients,
     Of,
     one_window,
-    over_rows,
 )
 from rnnstats.diagnostics.memory.products.plots import draw_gradient_norms, draw_gradients
 from rnnstats.diagnostics.memory.products.surroundings import Output, with_output
 from rnnstats.diagnostics.memory.recurrences import (
     Given,
+    GivenRecurrence,
     Labels,
     Recurrence,
+    StepRecurrence,
     Trajectory,
     recurrence_of,
 )
 from rnnstats.diagnostics.memory.report import Report, lay_out
-from rnnstats.diagnostics.memory.uncertainty import delta, row_means
 from rnnstats.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -48,8 +48,6 @@ if TYPE_CHECKING:
 
 __all__ = ["GradientByLag", "gradient_by_lag"]
 
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.intp]
 
 # Singular values of the gradients of states: numbers of a matrix cubed, over rows and lags, at
 # most; and rows that are looked at in any case.
@@ -289,26 +287,38 @@ def gradient_by_lag(
         check_literal(given, get_args(Given), name="given", caller=caller)
     recurrence = recurrence_of(source, h0, nsteps, jacobian=jacobian, inputs=inputs, caller=caller)
     trajectory, labels = with_output(recurrence, recurrence.trajectory(given), output, caller)
-    _check_parts(trajectory, of, by, caller)
+    _check_parts(recurrence, trajectory, of, by, caller)
     single = one_window(trajectory, 1) is not None
     steps = reach(trajectory.offsets, horizon, caller, single, int(by == "input"))
-    study = _Study(recurrence, given, _gradients(trajectory, of, by, steps), trajectory.nobs)
+    study = GradientMeans(recurrence, given, _gradients(trajectory, of, by, steps), trajectory.nobs)
     names = {"output": labels.outputs, "input": labels.inputs}
     levels: dict[str, tuple[str, ...]] = {one: names[one] for one in (of, by) if one in names}
     return GradientByLag(of, by, labels, float(alpha), study.frame(levels), study.totals(levels))
 
 
-def _check_parts(trajectory: Trajectory, of: Of, by: By, caller: str) -> None:
+def _check_parts(
+    recurrence: Recurrence, trajectory: Trajectory, of: Of, by: By, caller: str
+) -> None:
+    own = isinstance(recurrence, (StepRecurrence, GivenRecurrence))
+    name = recurrence.labels.title or "results"
     if of == "output" and trajectory.readout is None:
-        raise SpecificationError(
-            f"{caller}: of='output' needs outputs; got a recurrence without. Give output=, a "
-            "function output(h, x) or a matrix (p, m)."
+        got, way = (
+            ("a recurrence without", "Give output=, a function output(h, x) or a matrix (p, m).")
+            if own
+            else (f"{name}, whose state is read by none", "Use of='state'.")
         )
+        raise SpecificationError(f"{caller}: of='output' needs outputs; got {got}. {way}")
     if by == "input" and trajectory.inputs is None:
+        got, way = (
+            ("a recurrence without", "Give a function step(h, x) with inputs=.")
+            if own
+            else (
+                f"{name}, whose state follows none (or no filter that settles)",
+                "Use by='state'.",
+            )
+        )
         raise SpecificationError(
-            f"{caller}: by='input' needs inputs that the state is a function of; got a recurrence "
-            "without. Give a function step(h, x) with inputs=, or results of a model whose filter "
-            "settles."
+            f"{caller}: by='input' needs inputs that the state is a function of; got {got}. {way}"
         )
 
 
@@ -321,146 +331,6 @@ def _gradients(trajectory: Trajectory, of: Of, by: By, steps: int) -> LaggedGrad
     most = max(FEWEST, NUMBERS // ((steps + 1) * trajectory.k_state**3)) if of == by else n
     rows = np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.intp)
     return LaggedGradients(trajectory, of, by, steps, rows)
-
-
-@dataclass(eq=False)
-class _Study:
-    """Gradients with what is uncertain about their means."""
-
-    recurrence: Recurrence
-    given: Given | None
-    found: LaggedGradients
-    nobs: int
-
-    @cached_property
-    def _sizes(self) -> tuple[FloatArray, FloatArray]:
-        """Means of the norms and of the absolute gradients, (lags, q), and of the lags, (q,)."""
-        with np.errstate(over="ignore"):
-            size = over_rows(np.exp(self.found.logs)).mean
-        lags = np.arange(len(size))
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            return size, np.asarray(lags @ size / size.sum(axis=0))
-
-    def _columns(self, there: Recurrence) -> FloatArray:
-        """Means, their second ones, sums and mean lags of each row, (n, 2 (lags + 1) q)."""
-        found = self.found
-        trajectory = found.trajectory
-        if there is not self.recurrence:
-            moved = there.trajectory(self.given)
-            trajectory = one_window(moved, found.horizon) or moved
-        norms, logs = found.along(trajectory)
-        signed = norms * found.signs if found.signed else norms
-        first, sizes = self._spread(signed), self._spread(norms)
-        second = sizes
-        if not found.signed:
-            own = there is self.recurrence and not self._single
-            second = self._shared_out(logs) if own else self._spread(logs)
-        size, middle = self._sizes
-        lags = np.arange(len(size))
-        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            away = (lags[:, None] - middle) / size.sum(axis=0)
-            mean_lag = middle + (sizes * away).sum(axis=1)
-        blocks = (first, second, first.sum(axis=1, keepdims=True), mean_lag[:, None])
-        return np.concatenate(blocks, axis=1).reshape(len(first), -1)
-
-    def _spread(self, values: FloatArray) -> FloatArray:
-        """Values (lags, r, q) among all rows, (n, lags, q): means and errors are those of the r."""
-        if self._single:
-            return values.transpose(1, 0, 2)
-        there = ~np.isnan(values)
-        counts = np.maximum(there.sum(axis=1), 1)
-        with np.errstate(invalid="ignore"):
-            mean = np.where(there, values, 0.0).sum(axis=1) / counts
-            away = np.where(there, values - mean[:, None], 0.0) * (self.nobs / counts)[:, None]
-        found = np.tile(mean, (self.nobs, 1, 1))
-        found[self.found.rows] += away.transpose(1, 0, 2)
-        return found
-
-    def _shared_out(self, logs: FloatArray) -> FloatArray:
-        """Log norms as `_spread` gives them, but each growth in the row in which it takes place.
-
-        A log norm of lag k is a sum over k rows; left in one row, such sums of neighbours would
-        depend on one another over k rows.
-        """
-        found = np.empty((self.nobs, *logs[:, 0].shape))
-        with np.errstate(invalid="ignore"):
-            growth = np.diff(logs, axis=0, prepend=np.zeros((1, *logs.shape[1:])))
-        for lag in range(len(logs)):
-            valid = ~np.isnan(logs[lag, :, 0])
-            if not valid.any():
-                found[:, lag] = np.nan
-                continue
-            rows, share = self.found.rows[valid], self.nobs / int(valid.sum())
-            here = np.zeros((self.nobs, logs.shape[2]))
-            for back, part in enumerate(growth[: lag + 1, valid]):
-                # the row of the Jacobian that the product took in last
-                with np.errstate(invalid="ignore"):  # of rows in which nothing is left
-                    here[rows - max(back - 1, 0)] += part - part.mean(axis=0)
-            with np.errstate(invalid="ignore"):
-                found[:, lag] = share * here + logs[lag, valid].mean(axis=0)
-        return found
-
-    @property
-    def _single(self) -> bool:
-        """Whether one window stands for all rows."""
-        return len(self.found.rows) == 1 and self.found.trajectory.nobs == self.found.horizon + 1
-
-    @cached_property
-    def errors(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Standard errors of the means, of the second means, of sums and of mean lags."""
-        if self._single:
-            error = delta(self.recurrence, lambda there: self._columns(there)[0]).error
-        else:
-            error = row_means(self.recurrence, self._columns, self._depend()).error
-        lags = len(self.found.logs)
-        table = error.reshape(2 * lags + 2, -1)
-        return table[:lags], table[lags : 2 * lags], table[-2], table[-1]
-
-    def _depend(self) -> IntArray:
-        """Rows over which the columns depend on one another: the lag, where it is in one row."""
-        lags, q = np.arange(len(self.found.logs)), self.found.logs.shape[2]
-        second = lags if self.found.signed else np.zeros_like(lags)
-        size = self._sizes[0]
-        with np.errstate(invalid="ignore"):  # the lag that holds nine tenths of the sum
-            share = np.nancumsum(size, axis=0) >= 0.9 * np.nansum(size, axis=0)
-        middle = share.argmax(axis=0)
-        by_lag = np.repeat(np.concatenate([lags, second]), q)
-        return np.concatenate([by_lag, middle, middle])
-
-    def frame(self, levels: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-        """Table by what is moved, what moves it, and lag, see `GradientByLag.frame`."""
-        found, (error, second, _, _) = self.found, self.errors
-        values, logs = over_rows(found.values), over_rows(found.logs)
-        other = ("abs_mean", self._sizes[0]) if found.signed else ("log_mean", logs.mean)
-        parts = {
-            "rows": np.broadcast_to(values.rows[:, None], values.mean.shape),
-            "mean": values.mean, "mean_se": error,
-            other[0]: other[1], f"{other[0]}_se": second,
-            "median": values.median, "lower": values.lower, "upper": values.upper,
-        }  # fmt: skip
-        columns = {name: part.T.ravel() for name, part in parts.items()}
-        lags = range(len(found.logs))
-        if not levels:
-            return pd.DataFrame(columns, index=pd.RangeIndex(len(lags), name="lag"))
-        index = pd.MultiIndex.from_product([*levels.values(), lags], names=[*levels, "lag"])
-        return pd.DataFrame(columns, index=index)
-
-    def totals(self, levels: Mapping[str, tuple[str, ...]]) -> pd.DataFrame:
-        """Table of what all lags make together, see `GradientByLag.totals`."""
-        size, middle = self._sizes
-        _, _, error, lag_error = self.errors
-        with np.errstate(invalid="ignore"):
-            together = over_rows(self.found.values).mean.sum(axis=0)
-        peak = np.where(np.isnan(size), -np.inf, size).argmax(axis=0)
-        table = {
-            "sum": together, "sum_se": error, "mean_lag": middle, "mean_lag_se": lag_error,
-            "peak_lag": peak,
-        }  # fmt: skip
-        names = list(levels.values())
-        index = pd.Index(names[0] if names else ["state"], name=next(iter(levels), None))
-        if len(names) > 1:
-            index = pd.MultiIndex.from_product(names, names=list(levels))
-        return pd.DataFrame(table, index=index)
 
 
 def _label(key: Any) -> str:

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from rnnstats._checks import check_alpha, check_int, check_literal, shown
 from rnnstats.diagnostics.memory.lyapunov.growth import growth_of
@@ -30,6 +29,7 @@ from rnnstats.diagnostics.memory.products.plots import draw_products
 from rnnstats.diagnostics.memory.products.powers import log_singular_values
 from rnnstats.diagnostics.memory.recurrences import Given, Labels, Trajectory, recurrence_of
 from rnnstats.diagnostics.memory.report import Report, lay_out
+from rnnstats.diagnostics.memory.verdicts import NEITHER, verdict_of
 from rnnstats.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -41,15 +41,12 @@ __all__ = [
     "jacobian_products",
     "reach",
     "told_lags",
-    "verdict_of",
 ]
 
 FloatArray = NDArray[np.float64]
 
 # Lags without an argument.
 HORIZON = 40
-# A rate a row that is known and smaller is one of zero.
-NOTHING = 1e-12
 STATISTICS = ("mean", "median", "lower", "upper")
 
 
@@ -124,8 +121,8 @@ class JacobianProducts(Report):
         adds, of one matrix by the delta method; ``lower`` and ``upper``, ends of its interval;
         ``half_life`` in rows, infinite where nothing vanishes, with ``half_life_se``; ``z`` and the
         two-sided ``pvalue`` of a rate of 0; ``verdict``: "vanishing", "exploding", "not
-        distinguishable from 1", and where nothing is estimated and the rate is 0 exactly, "neither
-        vanishes nor explodes".
+        distinguishable from 1"; where the rate is 0 exactly, "neither vanishes nor explodes"; of a
+        rate of ``-inf`` "forgets at once"; else "no standard error".
         """
         return self._verdict.copy()
 
@@ -207,7 +204,7 @@ class JacobianProducts(Report):
             "lower and upper of norms: 10 % and 90 % of starting rows. Near a rate of 0 the test is"
             " an approximation, no unit root test."
         ]
-        if self._verdict["verdict"].iloc[0] == _NEITHER:
+        if self._verdict["verdict"].iloc[0] == NEITHER:
             notes.append("A rate of 0: the norm stays, or changes like a power of the horizon.")
         return notes
 
@@ -237,7 +234,6 @@ class JacobianProducts(Report):
         return pd.RangeIndex(len(self._products.logs), name="lag")
 
 
-_NEITHER = "neither vanishes nor explodes"
 _HEADINGS = {
     "rate_se": "std err", "lower": "[lower", "upper": "upper]", "half_life": "half-life",
     "half_life_se": "std err ", "pvalue": "P>|z|",
@@ -299,7 +295,7 @@ def jacobian_products(
     -----
     Products are never formed: they are kept as orthogonal, diagonal (in logs) and unit triangular
     factors, see `graded.graded_products`; of one matrix as scaled rows of the powers of its Schur
-    form, see `products.log_singular_values`. Neither overflows nor vanishes, and small singular
+    form, see `powers.log_singular_values`. Neither overflows nor vanishes, and small singular
     values are as accurate as large ones. The rate is that of `growth.growth_of`.
 
     Examples
@@ -374,50 +370,6 @@ def reach(
             f"got {shown(horizon)}."
         )
     return steps
-
-
-def verdict_of(rate: float, error: float, alpha: float) -> pd.DataFrame:
-    """
-    Say whether gradients vanish or explode.
-
-    Parameters
-    ----------
-    rate : float
-        Log growth of the norm a row.
-    error : float
-        Its standard error: zero where it is known, NaN where it has none.
-    alpha : float
-        Level.
-
-    Returns
-    -------
-    DataFrame
-        One row, see `JacobianProducts.verdict`.
-    """
-    width = check_alpha(alpha, "jacobian_products")
-    zero = abs(rate) <= NOTHING and (error <= NOTHING or np.isnan(error))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = 0.0 if zero else float(np.divide(rate, error))
-    pvalue = float(2.0 * stats.norm.sf(abs(z)))
-    if rate == -np.inf:
-        word = "forgets at once"
-    elif zero:
-        word = _NEITHER
-    elif np.isnan(z):
-        word = "no standard error"
-    elif pvalue > alpha:
-        word = "not distinguishable from 1"
-    else:
-        word = "vanishing" if rate < 0.0 else "exploding"
-    falls = rate < 0.0 and not zero
-    half = -np.log(2.0) / rate if falls else np.inf
-    row = {
-        "rate": rate, "rate_se": error, "lower": rate - width * error,
-        "upper": rate + width * error, "half_life": half,
-        "half_life_se": half * error / abs(rate) if falls and np.isfinite(rate) else np.nan,
-        "z": z, "pvalue": pvalue, "verdict": word,
-    }  # fmt: skip
-    return pd.DataFrame([row], index=pd.Index(["state"]))
 
 
 def told_lags(count: int) -> list[int]:

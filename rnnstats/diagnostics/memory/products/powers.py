@@ -1,19 +1,17 @@
-"""Products of Jacobians along a series: how much of a change of the state is left, and the rate.
+"""Singular values of the powers of a matrix, and of matrices whose rows lie far apart in size.
 
-For a recurrence ``s_t = F_t(s_{t-1})`` the gradient of a later state with respect to an earlier
-one is the product ``J_{t+k} ... J_{t+1}``. Its norm by horizon says how much of a change is left;
-its growth rate per row in the long run is the largest Lyapunov exponent. Arrays only.
+For a recurrence ``s_t = A s_{t-1} + ...`` the gradient of a later state with respect to an earlier
+one is a power of A. Its norm by lag says how much of a change is left. Arrays only.
 
 References
 ----------
-Benettin, Galgani, Giorgilli and Strelcyn (1980), Meccanica 15, 9-30 (orthogonalisation along the
-way); Pascanu, Mikolov and Bengio (2013), On the difficulty of training recurrent neural networks,
-ICML, section 2.
+Hestenes (1958), Journal of the Society for Industrial and Applied Mathematics 6, 51-90, and Demmel
+and Veselić (1992), SIAM Journal on Matrix Analysis and Applications 13, 1204-1245 (rotations of
+pairs of rows).
 """
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,87 +19,16 @@ from numpy.typing import NDArray
 from scipy import linalg
 from scipy.linalg import lapack
 
-__all__ = ["lengths", "log_norms", "log_singular_values", "log_stretches", "row_singular_values"]
+__all__ = ["lengths", "log_singular_values", "row_singular_values"]
 
 FloatArray = NDArray[np.float64]
 ComplexArray = NDArray[np.complex128]
-IntArray = NDArray[np.intp]
 Rows = NDArray[Any]
 
-# Rows at most from which products are followed, at equal distances.
-WINDOWS = 2000
 # One-sided rotations stop when all rows are orthogonal to rounding; 6 to 10 sweeps do it.
 SWEEPS = 40
 # Lags treated at a time, so that memory does not grow with their number.
 CHUNK = 2048
-
-
-def log_stretches(jacobians: FloatArray, offsets: IntArray) -> FloatArray:
-    """
-    Log factors by which each row stretches orthogonal directions carried along.
-
-    Parameters
-    ----------
-    jacobians : ndarray, shape (n, m, m)
-        Of the step into each row by the state before.
-    offsets : ndarray of int, shape (sequences + 1,)
-        First row of each sequence, and n; directions begin anew in each.
-
-    Returns
-    -------
-    ndarray, shape (n, m)
-        Log moduli of the diagonal of R in the orthogonal-triangular factors of each step, so that
-        means over rows are estimates of the Lyapunov exponents, the largest first in the long run;
-        ``-inf`` where a direction is lost.
-    """
-    n, m = jacobians.shape[:2]
-    found = np.empty((n, m))
-    for first, last in pairwise(int(one) for one in offsets):
-        frame = np.eye(m)
-        for t in range(first, last):
-            frame, triangle = np.linalg.qr(jacobians[t] @ frame)
-            with np.errstate(divide="ignore"):
-                found[t] = np.log(np.abs(np.diagonal(triangle)))
-    return found
-
-
-def log_norms(jacobians: FloatArray, offsets: IntArray, steps: int) -> FloatArray:
-    """
-    Log norms of products of Jacobians by horizon, from many rows.
-
-    Parameters
-    ----------
-    jacobians : ndarray, shape (n, m, m)
-        Of the step into each row by the state before.
-    offsets : ndarray of int, shape (sequences + 1,)
-        First row of each sequence, and n.
-    steps : int
-        Largest horizon.
-
-    Returns
-    -------
-    ndarray, shape (steps + 1, windows)
-        Log of the largest singular value of ``J_{t+k} ... J_{t+1}``, one column a starting row t
-        from which the whole horizon stays in its sequence; ``-inf`` where nothing is left. Products
-        are scaled at each step, so that they neither overflow nor vanish.
-    """
-    starts = np.concatenate(
-        [np.arange(int(a), int(b) - steps + 1, dtype=np.intp) for a, b in pairwise(offsets)]
-    )
-    if len(starts) > WINDOWS:
-        starts = starts[np.linspace(0, len(starts) - 1, WINDOWS).astype(np.intp)]
-    m = jacobians.shape[1]
-    product = np.broadcast_to(np.eye(m), (len(starts), m, m))
-    scale = np.zeros(len(starts))
-    found = np.zeros((steps + 1, len(starts)))
-    for k in range(steps):
-        product = jacobians[starts + k] @ product
-        size = np.linalg.norm(product, ord=2, axis=(1, 2)) if len(starts) else np.empty(0)
-        with np.errstate(divide="ignore"):
-            scale = scale + np.log(size)
-        product = product / np.where(size > 0.0, size, 1.0)[:, None, None]
-        found[k + 1] = scale
-    return found
 
 
 def log_singular_values(matrix: FloatArray, steps: int) -> FloatArray:
@@ -236,7 +163,7 @@ def _rotate(x: Rows, logs: FloatArray, i: int, j: int) -> float:
     long_, short = np.where(swap, logs[:, j], logs[:, i]), np.where(swap, logs[:, i], logs[:, j])
     product = np.einsum("nk,nk->n", a.conj(), b)
     g = np.abs(product)
-    turned = g > 0.0
+    turned = (g > 0.0) & ~np.isneginf(long_)  # nothing to turn between two rows that are lost
     if not turned.any():
         return 0.0
     phase = np.where(turned, product.conj() / np.where(turned, g, 1.0), 1.0)
@@ -250,4 +177,4 @@ def _rotate(x: Rows, logs: FloatArray, i: int, j: int) -> float:
     new_b = c[:, None] * (b + w[:, None] * a)
     pair, scales = _unit_rows(np.stack([new_a, new_b], axis=1), np.stack([long_, short], axis=1))
     x[:, i], x[:, j], logs[:, i], logs[:, j] = pair[:, 0], pair[:, 1], scales[:, 0], scales[:, 1]
-    return float(g.max())
+    return float(g[turned].max())

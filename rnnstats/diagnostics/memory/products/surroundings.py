@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats.diagnostics.memory.derivatives import as_step, jacobian_of
+from rnnstats.diagnostics.memory.batched import slopes_at_once
+from rnnstats.diagnostics.memory.derivatives import Step, as_step, jacobian_of
 from rnnstats.diagnostics.memory.recurrences import (
     GivenRecurrence,
     Labels,
@@ -38,13 +39,15 @@ def input_slopes(recurrence: StepRecurrence) -> FloatArray | None:
     ndarray, shape (nsteps, m, q), or None
         None without inputs. Inputs of several axes are flat, in C order.
     """
-    return _by_inputs(as_step(recurrence.step, caller=recurrence.caller), recurrence, 0)
+    states = recurrence.run[0]
+    step = as_step(recurrence.step, caller=recurrence.caller)
+    return _by_inputs(step, recurrence, states[:-1], states[1:])
 
 
 def _by_inputs(
-    function: Callable[[Any, Any], NDArray[Any]], recurrence: StepRecurrence, shift: int
+    function: Step, recurrence: StepRecurrence, states: FloatArray, values: FloatArray
 ) -> FloatArray | None:
-    """Derivative of a function of a state and a row's inputs; `shift` 1: of the state reached."""
+    """Derivative by a row's inputs of a function of these and a state, which has these values."""
     rows = recurrence.given_inputs
     if rows is None:
         return None
@@ -53,11 +56,21 @@ def _by_inputs(
             f"{recurrence.caller}: inputs must be real numbers where derivatives by them are "
             f"wanted; got dtype {rows.dtype}."
         )
-    states, shape = recurrence.run[0], rows.shape[1:]
-    flat = rows.astype(np.float64).reshape(len(rows), -1)
-    moved = lambda x, state: function(state, x.reshape(shape)[()])  # noqa: E731
-    slope = jacobian_of(moved, flat[0], states[shift])
-    found = [slope(flat[t], states[t + shift]) for t in range(len(flat))]
+    shape, flat = rows.shape[1:], rows.astype(np.float64).reshape(len(rows), -1)
+    moved = lambda x, state: function(state, x.reshape((*shape, *x.shape[1:]))[()])  # noqa: E731
+    return _along(moved, flat, values, states)
+
+
+def _along(
+    function: Step, points: FloatArray, values: FloatArray, given: NDArray[Any] | None
+) -> FloatArray:
+    """Jacobians (n, m, k) of a function of points (n, k), at which it has these values (n, m)."""
+    rows: Any = [None] * len(points) if given is None else given
+    slope = jacobian_of(function, points[0], rows[0])
+    together = slopes_at_once(function, slope, points, values, given)
+    if together is not None:
+        return together
+    found = [slope(point.copy(), row) for point, row in zip(points, rows, strict=True)]
     return np.array(found, dtype=np.float64)
 
 
@@ -105,9 +118,9 @@ def with_output(
     elif isinstance(recurrence, StepRecurrence):
         read = as_step(output, caller=caller, name="output")
         states, row = recurrence.run[0][1:], recurrence.inputs_of
-        slope = jacobian_of(read, states[0], row(0))
-        readout = np.array([slope(state, row(t)) for t, state in enumerate(states)])
-        direct = _by_inputs(read, recurrence, 1)
+        values = np.array([read(state.copy(), row(t)).real for t, state in enumerate(states)])
+        readout = _along(read, states, values, recurrence.given_inputs)
+        direct = _by_inputs(read, recurrence, states, values)
         direct = None if direct is None or not direct.any() else direct
     else:
         raise SpecificationError(

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from rnnstats.diagnostics.memory.training.clipping import ClippingEffect, clipping_effect
+from rnnstats.diagnostics.memory.training.clipping import clipping_effect
 from rnnstats.diagnostics.memory.training.dependence import LongDependence
 from rnnstats.diagnostics.memory.training.experiments import (
     adding_problem,
     copy_problem,
     first_symbol_recall,
     forget_bias_effect,
+    success_against_lag,
 )
-from rnnstats.diagnostics.memory.training.gradient_report import TrainingGradients
 from rnnstats.diagnostics.memory.training.gradients import gradients_in_training
-from rnnstats.diagnostics.memory.training.grid import success_against_lag
 from rnnstats.diagnostics.memory.training.learners import Learner
 from rnnstats.diagnostics.memory.training.optimiser import Optimiser
 from rnnstats.diagnostics.memory.training.own_series import OwnSeries
-from rnnstats.diagnostics.memory.training.tasks import Adding, Copying, FirstSymbol, Task
+from rnnstats.diagnostics.memory.training.tasks import (
+    Adding,
+    Batch,
+    Copying,
+    FirstSymbol,
+    Judged,
+    Task,
+)
 
 __all__ = [
     "adding_problem",
@@ -26,9 +32,7 @@ __all__ = [
     "success_against_lag",
     "gradients_in_training",
     "clipping_effect",
-    "ClippingEffect",
     "LongDependence",
-    "TrainingGradients",
     "Learner",
     "Optimiser",
     "Adding",
@@ -36,4 +40,6 @@ __all__ = [
     "FirstSymbol",
     "OwnSeries",
     "Task",
+    "Batch",
+    "Judged",
 ]

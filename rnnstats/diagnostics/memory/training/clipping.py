@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import bdtr, stdtr
 
 from rnnstats._checks import check_alpha, check_bool, check_float, check_int, check_jobs
 from rnnstats.diagnostics.memory.report import Report, lay_out
@@ -22,11 +21,11 @@ from rnnstats.diagnostics.memory.training.grid import (
     entropy_of,
     run_job,
 )
+from rnnstats.diagnostics.memory.training.inference import matched_difference, student, wilson
 from rnnstats.diagnostics.memory.training.learners import Learner
 from rnnstats.diagnostics.memory.training.optimiser import Optimiser, Streams, Trained
 from rnnstats.diagnostics.memory.training.pictures import clipping_figure
 from rnnstats.diagnostics.memory.training.running import worked_through
-from rnnstats.diagnostics.memory.training.shares import wilson
 from rnnstats.diagnostics.memory.training.tasks import FirstSymbol, Task
 from rnnstats.errors import SpecificationError
 
@@ -95,17 +94,17 @@ class ClippingEffect(Report):
         found = list(runs.values())
         count, successes = len(found), sum(one.succeeded for one in found)
         lower, upper = wilson(successes, count, self.alpha)
-        skill = np.array([one.skill for one in found])
+        skill = student(np.array([one.skill for one in found]))
         finite = [one.norms[np.isfinite(one.norms)] for one in found]
         finite = [norms for norms in finite if len(norms)]
         return {
             "runs": count,
             "successes": successes,
             "share": successes / count,
-            "lower": float(lower),
-            "upper": float(upper),
-            "skill": float(skill.mean()),
-            "skill_se": float(skill.std(ddof=1) / np.sqrt(count)) if count > 1 else np.nan,
+            "lower": float(lower[0]),
+            "upper": float(upper[0]),
+            "skill": skill.value,
+            "skill_se": skill.se,
             "clipped": float(np.mean([one.clipped for one in found])),
             "median_gradient": _middle([float(np.median(norms)) for norms in finite]),
             "largest_gradient": _middle([float(norms.max()) for norms in finite]),
@@ -156,15 +155,11 @@ def _paired(runs: Mapping[int, Trained], first: Mapping[int, Trained]) -> dict[s
     """Compare runs from the same starts."""
     both = [(runs[seed], first[seed]) for seed in runs if seed in first]
     gaps = np.array([one.skill - other.skill for one, other in both])
-    count = len(gaps)
-    se = float(gaps.std(ddof=1) / np.sqrt(count)) if count > 1 else np.nan
-    mean = float(gaps.mean()) if count else np.nan
-    pvalue = float(2.0 * stdtr(count - 1, -abs(mean / se))) if se > 0.0 else np.nan
-    gained = sum(one.succeeded and not other.succeeded for one, other in both)
-    lost = sum(other.succeeded and not one.succeeded for one, other in both)
-    exact = min(1.0, 2.0 * float(bdtr(min(gained, lost), gained + lost, 0.5)))
+    succeeded = np.array([(one.succeeded, other.succeeded) for one, other in both], dtype=bool)
+    shares = matched_difference([(succeeded[:, 0], succeeded[:, 1])] if both else [])
+    mean, se, _, pvalue = student(gaps)
     return {
-        "difference": mean, "difference_se": se, "pvalue": pvalue, "success_pvalue": exact,
+        "difference": mean, "difference_se": se, "pvalue": pvalue, "success_pvalue": shares.pvalue,
     }  # fmt: skip
 
 

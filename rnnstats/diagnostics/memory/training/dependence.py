@@ -12,8 +12,8 @@ import pandas as pd
 
 from rnnstats._checks import check_alpha
 from rnnstats.diagnostics.memory.report import Report, lay_out
+from rnnstats.diagnostics.memory.training.inference import matched_difference, wilson
 from rnnstats.diagnostics.memory.training.pictures import dependence_figure
-from rnnstats.diagnostics.memory.training.shares import stratified_difference, wilson
 from rnnstats.errors import DataError
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class LongDependence(Report):
     Raises
     ------
     DataError
-        A column is missing, or there is no run.
+        A column is missing, there is no run, or one is there twice.
     """
 
     runs: pd.DataFrame
@@ -63,6 +63,14 @@ class LongDependence(Report):
             raise DataError(
                 f"LongDependence: runs must have the columns {', '.join(RUN_COLUMNS)} and a row; "
                 f"got none of {missing or 'the rows'}. Give the runs of another LongDependence."
+            )
+        again = self.runs.duplicated(["network", "lag", "seed"])
+        if again.any():
+            one = self.runs[again].iloc[0]
+            raise DataError(
+                "LongDependence: a run must be there once, by its network, lag and seed; got "
+                f"{one['network']}, lag {one['lag']}, seed {one['seed']} again. Number the runs of "
+                "several experiments on."
             )
 
     @property
@@ -121,12 +129,13 @@ class LongDependence(Report):
         DataFrame
             Index: networks. ``reach``: the longest lag up to which, at each lag tried, the interval
             of the share lies above one half (0 where it never does); ``share`` and ``skill``: means
-            over lags; ``difference``, ``difference_se``, ``z``, ``pvalue``: share less that of the
-            first network, mean over lags, and the test of Cochran, Mantel and Haenszel that the
-            shares are equal at all lags (lags tried with both).
+            over lags; ``difference``, ``difference_se``: share less that of the first network, mean
+            over the lags tried with both; ``pvalue``: McNemar's exact test on the runs, of the same
+            number at the same lag and hence on the same sequences, of which one alone succeeds.
         """
         table = self._frame
-        first = table.loc[self.networks[0]]
+        succeeded = self.runs.set_index(["network", "lag", "seed"])[["succeeded"]].astype(bool)
+        first = succeeded.loc[self.networks[0]]
         rows = []
         for name in self.networks:
             own = table.loc[name]
@@ -136,17 +145,19 @@ class LongDependence(Report):
                 "share": own["share"].mean(),
                 "skill": own["skill"].mean(),
             }
-            both = own.index.intersection(first.index)
-            if name != self.networks[0] and len(both):
-                columns = [
-                    one.loc[both, column].to_numpy(dtype=float)
-                    for one in (own, first)
-                    for column in ("successes", "runs")
-                ]
-                found = stratified_difference(*columns)
-                row |= dict(zip(("difference", "difference_se", "z", "pvalue"), found, strict=True))
+            if name != self.networks[0]:
+                both = succeeded.loc[name].merge(
+                    first, left_index=True, right_index=True, suffixes=("", "_first")
+                )
+                found = matched_difference(
+                    [
+                        (part["succeeded"].to_numpy(), part["succeeded_first"].to_numpy())
+                        for _, part in both.groupby(level="lag")
+                    ]
+                )
+                row |= dict(zip(("difference", "difference_se", "pvalue"), found, strict=True))
             rows.append(row)
-        columns = ["reach", "share", "skill", "difference", "difference_se", "z", "pvalue"]
+        columns = ["reach", "share", "skill", "difference", "difference_se", "pvalue"]
         return pd.DataFrame(rows, index=pd.Index(self.networks, name="network"), columns=columns)
 
     def summary(self) -> Any:

@@ -7,14 +7,75 @@ from typing import Literal, get_args
 
 from rnnstats._checks import check_literal
 from rnnstats.diagnostics.memory.training.dependence import LongDependence
-from rnnstats.diagnostics.memory.training.grid import NETWORKS, Seed, success_against_lag
+from rnnstats.diagnostics.memory.training.grid import NETWORKS, Plan, Seed, table_of_runs
 from rnnstats.diagnostics.memory.training.learners import ForgetBias, Learner
 from rnnstats.diagnostics.memory.training.optimiser import Optimiser
 from rnnstats.diagnostics.memory.training.tasks import Adding, Copying, FirstSymbol, Task
 
-__all__ = ["adding_problem", "copy_problem", "first_symbol_recall", "forget_bias_effect"]
+__all__ = [
+    "adding_problem",
+    "copy_problem",
+    "first_symbol_recall",
+    "forget_bias_effect",
+    "success_against_lag",
+]
 
 Gated = Literal["lstm", "gru"]
+
+
+def success_against_lag(
+    task: Task,
+    lags: Sequence[int] = (10, 30, 100),
+    networks: Sequence[str] | Mapping[str, Learner] = NETWORKS,
+    *,
+    n_runs: int = 10,
+    optimiser: Optimiser | None = None,
+    success: float = 0.9,
+    rng: Seed = 0,
+    n_jobs: int = 1,
+    progress: bool = False,
+    alpha: float = 0.05,
+) -> LongDependence:
+    """Train networks again and again, at lag after lag, and count how many learn the task.
+
+    Parameters
+    ----------
+    task : Task
+        `FirstSymbol`, `Adding`, `Copying`, `OwnSeries`, or a subclass of `training.Task`.
+    lags : sequence of int
+        Rows between what must be remembered and where it is asked for.
+    networks : sequence of str or mapping of str to Learner
+        Names of "Elman" (uniform start weights), "Elman orthogonal", "GRU", "GRU chrono", "LSTM"
+        (forget bias 1), "LSTM chrono", all with 8 units; or a mapping with `Learner` of one's own.
+    n_runs : int
+        Runs for each network and lag, with start weights and sequences of their own. Run i of all
+        networks learns from the same sequences.
+    optimiser : Optimiser, optional
+        By default Adam with learning rate 0.01, gradients of at most norm 1, at most 400 steps of
+        20 sequences.
+    success : float
+        Skill on 500 fresh sequences from which a run has succeeded; training stops there.
+    rng : int, Generator or None
+        None gives other numbers each time.
+    n_jobs : int
+        Processes (joblib), -1 for all processors; the numbers do not depend on it.
+    progress : bool
+        Show a bar on standard error, if it takes more than about two seconds.
+    alpha : float
+        One minus the coverage of the intervals.
+
+    Returns
+    -------
+    LongDependence
+        Of the runs done by then after Ctrl-C, with a warning.
+
+    Raises
+    ------
+    SpecificationError
+        An argument is not allowed.
+    """
+    plan = Plan("success_against_lag", n_runs, optimiser, success, rng, n_jobs, progress, alpha)
+    return table_of_runs(task, lags, networks, plan)
 
 
 def first_symbol_recall(
@@ -74,11 +135,8 @@ def first_symbol_recall(
     ----------
     Bengio, Simard and Frasconi (1994), IEEE Transactions on Neural Networks 5, 157-166, section 4.
     """
-    return success_against_lag(
-        FirstSymbol(alphabet, noise), lags, networks, n_runs=n_runs, optimiser=optimiser,
-        success=success, rng=rng, n_jobs=n_jobs, progress=progress, alpha=alpha,
-        caller="first_symbol_recall",
-    )  # fmt: skip
+    plan = Plan("first_symbol_recall", n_runs, optimiser, success, rng, n_jobs, progress, alpha)
+    return table_of_runs(FirstSymbol(alphabet, noise), lags, networks, plan)
 
 
 def adding_problem(
@@ -132,11 +190,9 @@ def adding_problem(
     ----------
     Hochreiter and Schmidhuber (1997), Neural Computation 9, 1735-1780, section 5.4.
     """
-    return success_against_lag(
-        Adding(), lags, networks, n_runs=n_runs, optimiser=optimiser or Optimiser(steps=1000),
-        success=success, rng=rng, n_jobs=n_jobs, progress=progress, alpha=alpha,
-        caller="adding_problem",
-    )  # fmt: skip
+    how = Optimiser(steps=1000) if optimiser is None else optimiser
+    plan = Plan("adding_problem", n_runs, how, success, rng, n_jobs, progress, alpha)
+    return table_of_runs(Adding(), lags, networks, plan)
 
 
 def copy_problem(
@@ -195,11 +251,9 @@ def copy_problem(
     ----------
     Arjovsky, Shah and Bengio (2016), ICML 48, 1120-1128, section 5.1.
     """
-    return success_against_lag(
-        Copying(length, alphabet), lags, networks, n_runs=n_runs,
-        optimiser=optimiser or Optimiser(steps=1000), success=success, rng=rng, n_jobs=n_jobs,
-        progress=progress, alpha=alpha, caller="copy_problem",
-    )  # fmt: skip
+    how = Optimiser(steps=1000) if optimiser is None else optimiser
+    plan = Plan("copy_problem", n_runs, how, success, rng, n_jobs, progress, alpha)
+    return table_of_runs(Copying(length, alphabet), lags, networks, plan)
 
 
 def forget_bias_effect(
@@ -266,11 +320,9 @@ def forget_bias_effect(
     caller = "forget_bias_effect"
     kind: Gated = check_literal(cell, get_args(Gated), name="cell", caller=caller)
     networks = {_bias_name(bias): Learner(kind, k_hidden, bias) for bias in biases}
-    return success_against_lag(
-        FirstSymbol() if task is None else task, lags, networks, n_runs=n_runs,
-        optimiser=optimiser, success=success, rng=rng, n_jobs=n_jobs, progress=progress,
-        alpha=alpha, caller=caller,
-    )  # fmt: skip
+    what = FirstSymbol() if task is None else task
+    plan = Plan(caller, n_runs, optimiser, success, rng, n_jobs, progress, alpha)
+    return table_of_runs(what, lags, networks, plan)
 
 
 def _bias_name(bias: ForgetBias) -> str:

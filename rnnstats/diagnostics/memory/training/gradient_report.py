@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import stdtr
 
 from rnnstats.diagnostics.memory.report import Report, lay_out
+from rnnstats.diagnostics.memory.training.inference import student
 from rnnstats.diagnostics.memory.training.pictures import gradients_figure
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ class TrainingGradients(Report):
 
     Attributes
     ----------
-    log_norms : dict of str to ndarray, shape (runs, looks, sequences, rows)
+    log_norms : dict of str to ndarray, shape (runs, len(at), sequences, rows)
         By network: ln of the norm of the gradient of the last row's loss by the state k rows
         before, k = 0, 1, ...
     course : dict of str to ndarray, shape (runs, steps + 1, 3)
         By network, at each step: norm of the gradient of all weights before clipping, skill of the
         batch, and whether the gradient was clipped.
-    looks : tuple of int
-        Steps taken at each look.
+    at : tuple of int
+        Numbers of steps after which the gradients are looked at.
     title : str
         What was learnt.
     alpha : float
@@ -45,7 +45,7 @@ class TrainingGradients(Report):
 
     log_norms: dict[str, FloatArray]
     course: dict[str, FloatArray]
-    looks: tuple[int, ...]
+    at: tuple[int, ...]
     title: str
     alpha: float = 0.05
 
@@ -75,7 +75,7 @@ class TrainingGradients(Report):
         parts = []
         for logs in self.log_norms.values():
             rows = logs.shape[-1]
-            for number in range(len(self.looks)):
+            for number in range(len(self.at)):
                 here = logs[:, number].reshape(-1, rows) / LN10
                 moving = np.isfinite(here[:, 0])  # a loss of exactly zero has no gradient
                 relative = here[moving] - here[moving][:, :1]
@@ -93,9 +93,9 @@ class TrainingGradients(Report):
         out = pd.concat(parts, ignore_index=True)
         # the order of the networks is theirs, so that parts of the table are found without search
         names = pd.CategoricalIndex(self.networks, categories=self.networks)
-        rows = len(out) // (len(names) * len(self.looks))
+        rows = len(out) // (len(names) * len(self.at))
         out.index = pd.MultiIndex.from_product(
-            [names, self.looks, range(rows)], names=["network", "step", "lag"]
+            [names, self.at, range(rows)], names=["network", "step", "lag"]
         )
         return out
 
@@ -113,30 +113,24 @@ class TrainingGradients(Report):
             what arrives at the longest lag of what there was at lag 0, median over runs and
             sequences; ``norm``: median norm of the
             gradient of all weights, ``clipped``: share of the steps clipped, ``skill``: mean, all
-            of the steps since the look before.
+            of the steps since the one before.
         """
         rows = []
         for name, logs in self.log_norms.items():
-            for number, step in enumerate(self.looks):
-                since = self.looks[number - 1] + 1 if number else 0
+            for number, step in enumerate(self.at):
+                since = self.at[number - 1] + 1 if number else 0
                 rows.append(self._rate(logs[:, number]) | self._since(name, since, step))
-        index = pd.MultiIndex.from_product([self.networks, self.looks], names=["network", "step"])
+        index = pd.MultiIndex.from_product([self.networks, self.at], names=["network", "step"])
         return pd.DataFrame(rows, index=index)
 
     def _rate(self, logs: FloatArray) -> dict[str, Any]:
-        """Rate of one look, (runs, sequences, rows)."""
+        """Rate after some steps, from logs (runs, sequences, rows)."""
         back = max(1, logs.shape[-1] - 1)
         start, end = logs[..., 0], logs[..., -1]
         moving = np.isfinite(start)
         fall = np.where(moving, end - np.where(moving, start, 0.0), 0.0) / back
         runs = fall[moving.any(axis=1)].sum(axis=1) / moving.sum(axis=1)[moving.any(axis=1)]
-        count = len(runs)
-        rate = float(runs.mean()) if count else np.nan
-        se = t = pvalue = np.nan
-        if count > 1 and np.isfinite(rate):
-            se = float(runs.std(ddof=1) / np.sqrt(count))
-            t = rate / se
-            pvalue = float(2.0 * stdtr(count - 1, -abs(t)))
+        rate, se, t, pvalue = student(runs)
         verdict = "not distinguishable from 1"
         if rate == -np.inf or pvalue < self.alpha:
             verdict = "vanishing" if rate < 0.0 else "exploding"
@@ -144,11 +138,13 @@ class TrainingGradients(Report):
         names = ("rate", "rate_se", "factor", "t", "pvalue", "verdict")
         out: dict[str, Any] = dict(zip(names, values, strict=True))
         ends = fall[moving] * (back / LN10)
-        out["arrives"] = float(np.quantile(ends, 0.5, method="inverted_cdf")) if count else np.nan
+        out["arrives"] = (
+            float(np.quantile(ends, 0.5, method="inverted_cdf")) if len(ends) else np.nan
+        )
         return out
 
     def _since(self, name: str, first: int, last: int) -> dict[str, float]:
-        """What happened in the steps before a look."""
+        """What happened in the steps from `first` to `last`."""
         course = self.course[name][:, first : last + 1]
         norm, skill, clipped = (course[..., column] for column in range(3))
         return {
@@ -174,7 +170,7 @@ class TrainingGradients(Report):
         return lay_out({f"{self.title}: gradient by lag in training": shown}, [words])
 
     def plot(self, *, fig: Figure | None = None) -> Figure:
-        """Draw gradients by lag at each look, and skill and gradient norm by step.
+        """Draw gradients by lag after some steps, and skill and gradient norm by step.
 
         Parameters
         ----------
@@ -190,4 +186,4 @@ class TrainingGradients(Report):
         MissingDependencyError
             matplotlib is not installed.
         """
-        return gradients_figure(self._frame, self.course, self.looks, self.title, self.alpha, fig)
+        return gradients_figure(self._frame, self.course, self.at, self.title, self.alpha, fig)

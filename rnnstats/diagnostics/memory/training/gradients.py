@@ -19,7 +19,7 @@ from rnnstats.diagnostics.memory.training.gradient_report import TrainingGradien
 from rnnstats.diagnostics.memory.training.grid import Job, Seed, checked, entropy_of
 from rnnstats.diagnostics.memory.training.lag_gradients import log_norms_by_lag
 from rnnstats.diagnostics.memory.training.learners import Learner, learners_of
-from rnnstats.diagnostics.memory.training.optimiser import Optimiser, Streams, moments
+from rnnstats.diagnostics.memory.training.optimiser import Optimiser, Streams, iterates
 from rnnstats.diagnostics.memory.training.running import worked_through
 from rnnstats.diagnostics.memory.training.tasks import FirstSymbol, Task
 from rnnstats.errors import SpecificationError
@@ -106,11 +106,11 @@ def gradients_in_training(
     size = check_int(n_sequences, name="n_sequences", caller=caller, minimum=1)
     n_runs = check_int(n_runs, name="n_runs", caller=caller, minimum=1)
     how = checked(optimiser, caller)
-    looks = _looks(at, how.steps, caller)
+    steps = _steps_of(at, how.steps, caller)
     what = FirstSymbol() if task is None else task
     seed = entropy_of(rng, caller)
     jobs = [
-        _Looked(Job(name, learner, what, how, Streams(seed, lag, run), 1.0), looks, size)
+        _Looked(Job(name, learner, what, how, Streams(seed, lag, run), 1.0), steps, size)
         for run in range(n_runs)
         for name, learner in named.items()
     ]
@@ -128,13 +128,13 @@ def gradients_in_training(
     return TrainingGradients(
         {name: np.array([logs for logs, _ in found]) for name, found in by_name.items()},
         {name: np.array([course for _, course in found]) for name, found in by_name.items()},
-        looks,
+        steps,
         f"{what.title}, lag {lag}",
         alpha,
     )
 
 
-def _looks(at: Sequence[int] | None, steps: int, caller: str) -> tuple[int, ...]:
+def _steps_of(at: Sequence[int] | None, steps: int, caller: str) -> tuple[int, ...]:
     """Numbers of steps after which to look."""
     if at is None:
         return tuple(sorted({round(steps * part / SPREAD) for part in range(SPREAD + 1)}))
@@ -148,13 +148,13 @@ def _looks(at: Sequence[int] | None, steps: int, caller: str) -> tuple[int, ...]
 
 
 def _look(looked: _Looked) -> tuple[FloatArray, FloatArray]:
-    """Train one network: (looks, sequences, rows) logs of norms, (steps + 1, 3) of the course."""
+    """Train one network: (len(at), sequences, rows) logs of norms, (steps + 1, 3) of the course."""
     job = looked.job
     arch = job.learner.architecture(job.task)
     fresh: Any = job.streams.generators()[2]
     batch = job.task.draw(job.streams.lag, looked.size, fresh)
     logs, course = [], []
-    for now in moments(job.task, job.learner, job.how, job.streams):
+    for now in iterates(job.task, job.learner, job.how, job.streams):
         course.append((now.norm, now.skill, float(now.clipped)))
         if now.step in looked.at:
             logs.append(log_norms_by_lag(job.task, arch, now.weights, batch))

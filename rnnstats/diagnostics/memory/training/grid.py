@@ -27,16 +27,44 @@ from rnnstats.errors import SpecificationError
 __all__ = [
     "NETWORKS",
     "Job",
+    "Plan",
     "Seed",
     "checked",
     "described",
     "entropy_of",
     "run_job",
-    "success_against_lag",
+    "table_of_runs",
 ]
 
 NETWORKS: Final = ("Elman", "GRU", "LSTM", "LSTM chrono")
 Seed = int | np.random.Generator | None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How often networks are trained, and how; see `success_against_lag`.
+
+    Attributes
+    ----------
+    caller : str
+        For messages.
+    n_runs : int
+    optimiser : Optimiser or None
+    success : float
+    rng : int, Generator or None
+    n_jobs : int
+    progress : bool
+    alpha : float
+    """
+
+    caller: str
+    n_runs: int
+    optimiser: Optimiser | None
+    success: float
+    rng: Seed
+    n_jobs: int
+    progress: bool
+    alpha: float
 
 
 @dataclass(frozen=True)
@@ -91,82 +119,50 @@ def entropy_of(rng: Seed, caller: str) -> int:
     return int(check_generator(rng, caller=caller).integers(2**63 - 1))
 
 
-def success_against_lag(
-    task: Task,
-    lags: Sequence[int] = (10, 30, 100),
-    networks: Sequence[str] | Mapping[str, Learner] = NETWORKS,
-    *,
-    n_runs: int = 10,
-    optimiser: Optimiser | None = None,
-    success: float = 0.9,
-    rng: Seed = 0,
-    n_jobs: int = 1,
-    progress: bool = False,
-    alpha: float = 0.05,
-    caller: str = "success_against_lag",
+def table_of_runs(
+    task: Task, lags: Sequence[int], networks: Sequence[str] | Mapping[str, Learner], plan: Plan
 ) -> LongDependence:
     """Train networks again and again, at lag after lag, and count how many learn the task.
 
     Parameters
     ----------
     task : Task
-        `FirstSymbol`, `Adding`, `Copying`, or one of one's own.
     lags : sequence of int
-        Rows between what must be remembered and where it is asked for.
     networks : sequence of str or mapping of str to Learner
-        Names of "Elman" (uniform start weights), "Elman orthogonal", "GRU", "GRU chrono", "LSTM"
-        (forget bias 1), "LSTM chrono", all with 8 units; or a mapping with `Learner` of one's own.
-    n_runs : int
-        Runs for each network and lag, with start weights and sequences of their own. Run i of all
-        networks learns from the same sequences.
-    optimiser : Optimiser, optional
-        By default Adam with learning rate 0.01, gradients of at most norm 1, at most 400 steps of
-        20 sequences.
-    success : float
-        Skill on 500 fresh sequences from which a run has succeeded; training stops there.
-    rng : int, Generator or None
-        None gives other numbers each time.
-    n_jobs : int
-        Processes (joblib), -1 for all processors; the numbers do not depend on it.
-    progress : bool
-        Show a bar on standard error, if it takes more than about two seconds.
-    alpha : float
-        One minus the coverage of the intervals.
-    caller : str
-        For messages.
+    plan : Plan
 
     Returns
     -------
     LongDependence
-        Of the runs done by then after Ctrl-C, with a warning.
 
     Raises
     ------
     SpecificationError
         An argument is not allowed.
     """
-    check_alpha(alpha, caller)
+    caller = plan.caller
+    check_alpha(plan.alpha, caller)
     named = learners_of(networks, caller)
-    n_runs = check_int(n_runs, name="n_runs", caller=caller, minimum=1)
-    check_float(success, name="success", caller=caller, above=0.0, below=1.0)
-    how = checked(optimiser, caller)
+    n_runs = check_int(plan.n_runs, name="n_runs", caller=caller, minimum=1)
+    check_float(plan.success, name="success", caller=caller, above=0.0, below=1.0)
+    how = checked(plan.optimiser, caller)
     tried = _lags(lags, caller)
-    seed = entropy_of(rng, caller)
+    seed = entropy_of(plan.rng, caller)
     jobs = [
-        Job(name, learner, task, how, Streams(seed, lag, run), success)
+        Job(name, learner, task, how, Streams(seed, lag, run), plan.success)
+        for run in range(n_runs)  # outermost: an interrupt leaves some of every lag
         for lag in sorted(tried, reverse=True)  # long ones first: no process waits at the end
-        for run in range(n_runs)
         for name, learner in named.items()
     ]
     done = worked_through(
         run_job,
         jobs,
-        n_jobs=check_jobs(n_jobs, caller=caller),
-        progress=check_bool(progress, name="progress", caller=caller),
+        n_jobs=check_jobs(plan.n_jobs, caller=caller),
+        progress=check_bool(plan.progress, name="progress", caller=caller),
         caller=caller,
     )
-    words = f"{described(how)}; success: skill of at least {success:g} on fresh sequences."
-    return LongDependence(_runs(done, list(named)), task.title, (words,), alpha)
+    words = f"{described(how)}; success: skill of at least {plan.success:g} on fresh sequences."
+    return LongDependence(_runs(done, list(named)), task.title, (words,), plan.alpha)
 
 
 def checked(optimiser: Optimiser | None, caller: str) -> Optimiser:

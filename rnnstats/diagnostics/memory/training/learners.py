@@ -28,7 +28,8 @@ class Learner:
     """A recurrent network before it has learnt anything.
 
     Matrices and constants are drawn uniformly from plus or minus 1 / sqrt(k_hidden), as PyTorch
-    does; what the other arguments say is put on top of that.
+    does (which has two constants where one is enough); what the other arguments say is put on top
+    of that.
 
     Attributes
     ----------
@@ -39,15 +40,15 @@ class Learner:
         Of gated cells. Added to the constant of the gate that keeps the old state: forget gate of a
         LSTM (Gers, Schmidhuber and Cummins 2000, Neural Computation 12, 2451-2471), update gate of
         a GRU. "chrono": the constant is ln(u) with u uniform on 1 to ``span - 1`` for each unit, so
-        that time constants of the gates spread over 1 to ``span`` rows, and the input gate of a
-        LSTM gets minus that (Tallec and Ollivier 2018, ICLR, equations 15 and 16). None: nothing is
-        added.
+        that time constants of the gates spread over about 1 to ``span`` rows, and the input gate of
+        a LSTM gets minus that (Tallec and Ollivier 2018, ICLR, equations 15 and 16). None: nothing
+        is added.
     span : int, optional
         Longest memory that "chrono" begins with, in rows; by default the lag of the task.
     recurrent : {"uniform", "orthogonal", "identity"}
         Matrix from state to state of an Elman cell: as above, a random rotation (Saxe, McClelland
         and Ganguli 2014, ICLR), or the identity with constants of zero (Le, Jaitly and Hinton 2015,
-        arXiv:1504.00941).
+        arXiv:1504.00941, who take rectified units; these are tanh).
     gain : float
         Factor of that matrix.
 

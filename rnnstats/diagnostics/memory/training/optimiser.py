@@ -1,4 +1,4 @@
-"""Gradient steps on fresh sequences, with clipping, one moment after the other."""
+"""Gradient steps on fresh sequences, with clipping."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rnnstats.diagnostics.memory.training.learners import Learner
 from rnnstats.diagnostics.memory.training.tasks import Task
 from rnnstats.kernels import cells
 
-__all__ = ["Method", "Moment", "Optimiser", "Streams", "Trained", "moments", "train"]
+__all__ = ["Iterate", "Method", "Optimiser", "Streams", "Trained", "iterates", "train"]
 
 FloatArray = NDArray[np.float64]
 Method = Literal["adam", "sgd"]
@@ -83,7 +83,7 @@ class Streams:
 
 
 @dataclass(frozen=True, eq=False)
-class Moment:
+class Iterate:
     """Where a run is, before a step is taken.
 
     Attributes
@@ -108,7 +108,7 @@ class Moment:
     clipped: bool
 
 
-def moments(task: Task, learner: Learner, how: Optimiser, streams: Streams) -> Iterator[Moment]:
+def iterates(task: Task, learner: Learner, how: Optimiser, streams: Streams) -> Iterator[Iterate]:
     """Walk from the start weights along the gradients, without end.
 
     Parameters
@@ -120,7 +120,7 @@ def moments(task: Task, learner: Learner, how: Optimiser, streams: Streams) -> I
 
     Yields
     ------
-    Moment
+    Iterate
         The first before any step.
     """
     data, first, _ = streams.generators()
@@ -136,7 +136,7 @@ def moments(task: Task, learner: Learner, how: Optimiser, streams: Streams) -> I
         gradient = cells.backward(arch, weights, run, judged.slopes).weights
         norm = _norm(gradient)
         clipped = how.clip is not None and norm > how.clip
-        yield Moment(step, weights, judged.loss, judged.skill, norm, clipped)
+        yield Iterate(step, weights, judged.loss, judged.skill, norm, clipped)
         step += 1
         if not np.isfinite(norm):
             continue
@@ -217,7 +217,7 @@ def train(
     arch = learner.architecture(task)
     running, next_test, norms, clipped, tau = 0.0, 0, [], 0, np.nan
     skill = loss = np.nan
-    for now in moments(task, learner, how, streams):
+    for now in iterates(task, learner, how, streams):
         if now.step == 0:
             tau = slowest(arch, now.weights)
         running += RECENT * (now.skill - running) if np.isfinite(now.skill) else 0.0

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import ndtri
+from scipy.special import stdtrit
 
-from rnnstats._picture import BAND, BLUE, GREEN, GREY, ORANGE, legend, new_figure, percent, style
+from rnnstats._picture import BAND, BLUE, GREY, PALETTE, legend, new_figure, percent, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +20,6 @@ __all__ = ["clipping_figure", "dependence_figure", "gradients_figure"]
 
 FloatArray = NDArray[np.float64]
 
-# The rest of Okabe and Ito's palette behind the package's own colours; markers differ too.
-COLOURS: Final = (ORANGE, BLUE, GREEN, GREY, "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 SMOOTHED: Final = 20  # steps
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -38,7 +36,7 @@ def look(number: int) -> dict[str, Any]:
     dict
     """
     marker = MARKERS[number % len(MARKERS)]
-    return {"color": COLOURS[number % len(COLOURS)], "marker": marker, "ms": 4, "lw": 1.3}
+    return {"color": PALETTE[number % len(PALETTE)], "marker": marker, "ms": 4, "lw": 1.3}
 
 
 def dependence_figure(
@@ -61,7 +59,6 @@ def dependence_figure(
     """
     figure = new_figure(fig, caller="plot", width=9.0, height=3.8)
     left, right = figure.subplots(1, 2, sharex=True)
-    width = float(ndtri(1.0 - alpha / 2.0))
     middle = (len(networks) - 1) / 2.0
     for number, name in enumerate(networks):
         own = table.loc[name]
@@ -70,8 +67,11 @@ def dependence_figure(
         reach = [share - own["lower"].to_numpy(), own["upper"].to_numpy() - share]
         bars: dict[str, Any] = {"capsize": 2, "elinewidth": 0.8, **look(number)}
         left.errorbar(x, share, yerr=np.maximum(reach, 0.0), label=name, **bars)
+        skill, runs = own["skill"].to_numpy(), own["runs"].to_numpy(dtype=float)
+        width = stdtrit(np.maximum(runs - 1.0, 1.0), 1.0 - alpha / 2.0)
         error = np.nan_to_num(width * own["skill_se"].to_numpy())
-        right.errorbar(x, own["skill"].to_numpy(), yerr=error, label=name, **bars)
+        above = np.clip(1.0 - skill, 0.0, error)  # no skill is larger than one
+        right.errorbar(x, skill, yerr=[error, above], label=name, **bars)
     style(left, f"{title}: share of runs that succeed")
     style(right, "Skill at the end: mean over runs")
     lags = sorted({lag for name in networks for lag in table.loc[name].index})
@@ -79,7 +79,7 @@ def dependence_figure(
         _lag_axis(ax, lags)
     left.set_ylim(-0.04, 1.04)
     left.set_ylabel(f"share, {percent(alpha)} Wilson interval")
-    right.set_ylabel(f"skill, {percent(alpha)} interval")
+    right.set_ylabel(f"skill, {percent(alpha)} Student interval")
     legend(figure, left)
     return figure
 
@@ -95,7 +95,7 @@ def _lag_axis(ax: Axes, lags: Sequence[int]) -> None:
 def gradients_figure(
     table: pd.DataFrame,
     course: Mapping[str, FloatArray],
-    looks: Sequence[int],
+    at: Sequence[int],
     title: str,
     alpha: float,
     fig: Figure | None,
@@ -107,7 +107,7 @@ def gradients_figure(
     table : DataFrame
         Of `TrainingGradients.frame`.
     course : mapping of str to ndarray, shape (runs, steps + 1, 3)
-    looks : sequence of int
+    at : sequence of int
     title : str
     alpha : float
     fig : matplotlib.figure.Figure or None
@@ -122,16 +122,16 @@ def gradients_figure(
     import matplotlib as mpl
 
     palettes: Any = mpl
-    shades = palettes.colormaps["viridis_r"](np.linspace(0.12, 1.0, len(looks)))
+    shades = palettes.colormaps["viridis_r"](np.linspace(0.12, 1.0, len(at)))
     finite = table["relative"].to_numpy()[np.isfinite(table["relative"])]
     low = 1.3 * min(finite.min(initial=0.0), -1.0)  # what single sequences do below is not shown
     for column, name in enumerate(names):
         top, middle, bottom = grid[:, column]
-        for number, step in enumerate(looks):
+        for number, step in enumerate(at):
             here = table.xs((name, step))
             lags = here.index.to_numpy()
             top.plot(lags, here["relative"], color=shades[number], lw=1.4, label=f"step {step}")
-            if number in (0, len(looks) - 1):
+            if number in (0, len(at) - 1):
                 lower = np.maximum(here["lower"], low)
                 top.fill_between(lags, lower, here["upper"], color=shades[number], alpha=BAND, lw=0)
         top.axhline(0.0, color=GREY, lw=0.6)
@@ -147,7 +147,7 @@ def gradients_figure(
     grid[1, 0].set_ylabel("log10 |gradient\nby weights|")
     grid[2, 0].set_ylabel("skill")
     figure.suptitle(
-        f"{title}: medians, {percent(alpha)} of the sequences at the first and last look",
+        f"{title}: medians, {percent(alpha)} of the sequences at first and at last",
         fontsize=10, x=0.01, ha="left",
     )  # fmt: skip
     legend(figure, grid[0, 0])
@@ -214,7 +214,7 @@ def clipping_figure(
         beyond = 1.0 - np.arange(len(seen)) / len(seen)
         line = look(number)
         label = "not clipped" if name == "none" else f"clipped at {name}"
-        right.step(seen, beyond, where="post", color=line["color"], lw=1.3, label=label)
+        right.step(seen, beyond, where="pre", color=line["color"], lw=1.3, label=label)
         if name != "none":
             right.axvline(float(name), color=line["color"], lw=0.7, ls=":")
     right.set_xscale("log")

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from rnnstats import _compat
 from rnnstats._checks import check_alpha, check_int
 from rnnstats._compat import wrapped
 from rnnstats.diagnostics.memory.lyapunov.growth import growth_of
-from rnnstats.diagnostics.memory.products import powers as products
+from rnnstats.diagnostics.memory.products.graded import graded_products
+from rnnstats.diagnostics.memory.products.jacobians import told_lags
+from rnnstats.diagnostics.memory.products.lagged import over_rows
 from rnnstats.diagnostics.memory.recurrences import Kept, Recurrence, Trajectory
 from rnnstats.diagnostics.memory.uncertainty import Means, row_means
+from rnnstats.diagnostics.memory.verdicts import verdict_of
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType
 from rnnstats.results.inference.covariances import Derivatives
 from rnnstats.results.memory_views import MemoryViews
@@ -31,6 +33,11 @@ if TYPE_CHECKING:
 __all__ = ["RecurrentMemory", "RecurrentMemoryTable"]
 
 STATE = "state given inputs"
+# Columns of the verdict, by those of the products of Jacobians.
+_RATE = {
+    "rate": "log_rate", "rate_se": "log_rate_se", "half_life": "half_life", "z": "z",
+    "pvalue": "pvalue", "verdict": "verdict",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -89,7 +96,8 @@ class RecurrentMemoryTable(MemoryViews):
         """Log norms of products of Jacobians, index ``lag`` from 0 (a copy).
 
         ``mean``, ``median``, ``lower`` and ``upper`` (10 % and 90 %) over starting rows of the log
-        of the largest singular value of ds_{t+k} / ds_t; ``-inf`` where nothing is left.
+        of the largest singular value of ds_{t+k} / ds_t, as `jacobian_products` has them; ``-inf``
+        where nothing is left.
         """
         return self._products.copy()
 
@@ -128,7 +136,7 @@ class RecurrentMemoryTable(MemoryViews):
             title=f"Memory: rate per row at which the state is forgotten (times in {self.step})",
             notes=self._notes(),
         )
-        shown = self._products.iloc[_horizons(len(self._products))]
+        shown = self._products.iloc[told_lags(len(self._products))]
         labels = [f"horizon {lag}" for lag in shown.index]
         shown = pd.DataFrame(np.exp(shown.to_numpy()), index=labels, columns=shown.columns)
         parts = [(shown, "Norm of ds(t+k)/ds(t) over rows t")]
@@ -217,11 +225,10 @@ def _log_kept(recurrence: Recurrence) -> FloatArray:
 
 def _by_lag(trajectory: Trajectory, steps: int) -> pd.DataFrame:
     """Log norms of products of Jacobians over starting rows."""
-    steps = max(1, min(steps, int(np.diff(trajectory.offsets).max()) - 1))
-    logs = products.log_norms(trajectory.state, trajectory.offsets, steps)
-    with np.errstate(invalid="ignore"):
-        low, middle, high = np.quantile(logs, [0.1, 0.5, 0.9], axis=1, method="nearest")
-        table = {"mean": logs.mean(axis=1), "median": middle, "lower": low, "upper": high}
+    steps = min(steps, int(np.diff(trajectory.offsets).max()))
+    norms = graded_products(trajectory.state, trajectory.offsets, steps).logs[:, :, :1]
+    found = over_rows(norms)._asdict()
+    table = {name: found[name][:, 0] for name in ("mean", "median", "lower", "upper")}
     return pd.DataFrame(table, index=pd.RangeIndex(steps + 1, name="lag"))
 
 
@@ -305,23 +312,8 @@ class RecurrentMemory(ABC):
 
 
 def _verdict(rate: float, error: float, alpha: float) -> pd.DataFrame:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = float(np.divide(rate, error)) if np.isfinite(rate) else np.nan
-    pvalue = float(2.0 * stats.norm.sf(abs(z)))
-    if rate == -np.inf:
-        word = "forgets at once"
-    elif np.isnan(z):
-        word = "no standard error"
-    elif pvalue > alpha:
-        word = "not distinguishable from 1"
-    else:
-        word = "vanishing" if rate < 0.0 else "exploding"
-    half = -np.log(2.0) / rate if rate < 0.0 else np.inf
-    row = {
-        "log_rate": rate, "log_rate_se": error, "half_life": half, "z": z, "pvalue": pvalue,
-        "verdict": word,
-    }  # fmt: skip
-    return pd.DataFrame([row], index=pd.Index([STATE]))
+    found = verdict_of(rate, error, alpha).set_axis(pd.Index([STATE]))
+    return found[list(_RATE)].rename(columns=_RATE)
 
 
 def _gate_frame(kept: Kept | None, logs: Means | None, width: float) -> pd.DataFrame:
@@ -341,13 +333,3 @@ def _gate_frame(kept: Kept | None, logs: Means | None, width: float) -> pd.DataF
             tau * np.exp(-reach), tau * np.exp(reach), low, high,
         )  # fmt: skip
     return pd.DataFrame(dict(zip(columns, values, strict=True)), index=pd.Index(kept.units))
-
-
-def _horizons(count: int) -> list[int]:
-    """Horizons worth a line: 0, 1, 2, 5, 10, 20, ... and the last."""
-    kept = {0, 1, 2, count - 1}
-    scale = 1
-    while scale < count:
-        kept |= {scale, 2 * scale, 5 * scale}
-        scale *= 10
-    return sorted(k for k in kept if k < count)

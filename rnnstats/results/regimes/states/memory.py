@@ -17,6 +17,7 @@ from rnnstats._index import step_name
 from rnnstats.diagnostics.memory import forgetting
 from rnnstats.diagnostics.memory import roots as arrays
 from rnnstats.diagnostics.memory.driven import ChainFigures
+from rnnstats.diagnostics.memory.long_run import batch_means
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.markov import ForwardOutput
@@ -95,9 +96,9 @@ class ChainMemory(MemoryViews):
 
         The largest first: ``real``, ``imag``, ``modulus``, ``tau`` = -1 / ln modulus,
         ``half_life`` = tau ln 2, ``period``, ``damping``, each with its delta-method standard error
-        ``_se``; ``tau_lower`` and ``tau_upper``, ends of an interval on the log scale; ``note``.
-        Standard errors are 0 where all transition probabilities are fixed, NaN for repeated
-        eigenvalues, which have no derivative.
+        ``_se``; ``tau_lower`` and ``tau_upper``, ends of an interval (that of the modulus, turned);
+        ``note``. Standard errors are 0 where all transition probabilities are fixed, NaN for
+        repeated eigenvalues, which have no derivative.
         """
         return self._roots.copy()
 
@@ -328,7 +329,7 @@ class RegimeMemory(ABC):
         gaps = forgetting.lyapunov_gaps(
             log_density, transition, forward.llf_obs, offsets, system.lags
         )
-        gap = forgetting.batch_means(gaps)
+        gap = batch_means(gaps)
         return _rate(FILTER, -gap.mean, gap.error, alpha)
 
     def _contraction(self, steps: int) -> pd.DataFrame:

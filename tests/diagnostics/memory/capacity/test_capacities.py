@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.linalg import solve_discrete_lyapunov
 
-from rnnstats.diagnostics.memory.capacity.capacities import (
+from rnnstats.diagnostics.memory.capacity.linear_shares import (
     linear_shares,
-    quick_shares,
-    sampled_shares,
     spread_root,
     total_shares,
 )
+from rnnstats.diagnostics.memory.capacity.sampled_shares import quick_shares, sampled_shares
 
 ONE = np.eye(1)
 
@@ -131,6 +130,22 @@ def test_a_run_finds_the_exact_capacities(runs):
     np.testing.assert_allclose(quick.flat, found.value.flat, rtol=1e-12)
 
 
+def test_standard_errors_are_those_of_runs_left_out_in_turn():
+    matrix, loading = reservoir(2, 2, seed=5, radius=0.8)
+    states, inputs = run(matrix, loading, 60, seed=6, runs=40)
+    found = sampled_shares(states, inputs[:, :, :1], 4, 0.05)
+    without = np.stack(
+        [
+            quick_shares(
+                np.delete(states, b, 0), np.delete(inputs, b, 0)[:, :, :1], 4, found.above
+            ).flat
+            for b in range(40)
+        ]
+    )
+    known = np.sqrt(39.0 / 40.0 * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    np.testing.assert_allclose(found.error.flat, known, rtol=1e-8)
+
+
 def test_nothing_is_found_where_nothing_is_held():
     # a raw R^2 is 20 / 2000 at each of the lags, 0.41 in all
     rng = np.random.default_rng(7)
@@ -183,11 +198,12 @@ def test_intervals_of_capacities_from_runs_cover():
 
 @pytest.mark.crosspkg
 def test_capacities_of_a_run_are_adjusted_coefficients_of_determination_of_statsmodels():
-    api = pytest.importorskip("statsmodels.api")
+    from statsmodels.regression.linear_model import OLS
+
     matrix, loading = reservoir(3, seed=11)
     states, inputs = run(matrix, loading, 800, seed=12)
     found = sampled_shares(states, inputs, 6, 0.05)
-    design = api.add_constant(states[0, 6:])
+    design = np.column_stack([np.ones(794), states[0, 6:]])
     for lag in range(7):
-        fit = api.OLS(inputs[0, 6 - lag : 800 - lag], design).fit()
+        fit = OLS(inputs[0, 6 - lag : 800 - lag], design).fit()
         assert found.value.whole[lag] == pytest.approx(fit.rsquared_adj, rel=1e-9)

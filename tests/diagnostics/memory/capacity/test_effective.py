@@ -10,6 +10,10 @@ from results.recurrent.network_cases import at, data, gaussian
 from results.recurrent.test_linear_twin import pair
 
 from rnnstats.diagnostics.memory import effective_memory, gradient_by_lag
+from rnnstats.diagnostics.memory.capacity.effective import weigh
+from rnnstats.diagnostics.memory.capacity.lengths import last_at_share, mean_lag, within
+from rnnstats.diagnostics.memory.recurrences import recurrence_of
+from rnnstats.diagnostics.memory.uncertainty import row_means
 from rnnstats.errors import SpecificationError
 from rnnstats.models.nonlinear import LSTM
 
@@ -75,13 +79,27 @@ def test_weights_and_mean_lag_are_those_of_gradient_by_lag():
     assert found.frame["mean_lag_se"].iloc[0] == pytest.approx(row["mean_lag_se"], rel=1e-8)
 
 
-def test_the_error_of_a_length_over_rows_grows_with_its_own_slope():
-    # every length is a function of the same weights: by the chain rule their errors over rows and
-    # parameters are those of a difference of the length along the influence of the weights
+def test_errors_of_lengths_over_rows_are_those_of_their_influence():
     res = gaussian()
-    found = effective_memory(res, horizon=6)
-    assert (found.frame.filter(like="_se") > 0.0).all(axis=None)
-    assert found.frame["mean_lag_se"].iloc[0] < found.frame["lag_at_share"].iloc[0]
+    found = effective_memory(res, horizon=6).frame.iloc[0]
+    recurrence = recurrence_of(res)
+
+    def lengths(there):
+        """Numbers by row whose means are the lengths, at any parameters, and not only to first
+        order as where errors come from derivatives by the weights."""
+        trajectory = there.trajectory()
+        at = weigh(there, trajectory, "state", "state", 6, None)
+        rows = at._rows(there)[:, :, 0]
+        mean = rows.mean(axis=0)
+        each = [mean_lag(mean), last_at_share(mean, 0.05), within(mean, 0.95)]
+        return np.stack([one.value + (rows - mean) @ one.slopes for one in each], axis=1)
+
+    known = row_means(recurrence, lengths)
+    names = ["mean_lag", "lag_at_share", "lag_within"]
+    np.testing.assert_allclose(found[names].to_numpy(dtype=float), known.value, rtol=1e-10)
+    # derivatives by the parameters are differences
+    errors = found[[f"{name}_se" for name in names]].to_numpy(dtype=float)
+    np.testing.assert_allclose(errors, known.error, rtol=1e-5)
 
 
 def test_a_function_with_outputs_and_inputs():

@@ -7,14 +7,16 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import t as student
 
 from rnnstats import GRU, LSTM, ElmanRNN, LinearRNN, MarkovRNN
 from rnnstats.diagnostics.memory import time_constants
 from rnnstats.diagnostics.memory.filters.constant_tables import root_table
-from rnnstats.diagnostics.memory.forgetting import batch_means
+from rnnstats.diagnostics.memory.long_run import batch_means
 from rnnstats.diagnostics.memory.recurrences import recurrence_of
 from rnnstats.diagnostics.memory.time_units import Scale
 from rnnstats.errors import SpecificationError
+from rnnstats.results.nonlinear import RecurrentResults
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +69,10 @@ def test_errors_of_roots_are_those_of_draws_of_the_matrix() -> None:
     ):  # fmt: skip
         # 4000 draws tell a standard deviation to 1.1 %
         assert table[f"{name}_se"] == pytest.approx(values.std(), rel=0.04)
-    assert table["tau_lower"] * table["tau_upper"] == pytest.approx(table["tau"] ** 2)
+    # the interval is that of the modulus
+    low, high = np.exp(-1 / table[["tau_lower", "tau_upper"]].to_numpy(dtype=float))
+    assert high - table["modulus"] == pytest.approx(1.96 * table["modulus_se"])
+    assert table["modulus"] - low == pytest.approx(1.96 * table["modulus_se"])
 
 
 def test_roots_that_repeat_vanish_grow_or_lie_on_the_circle() -> None:
@@ -77,6 +82,13 @@ def test_roots_that_repeat_vanish_grow_or_lie_on_the_circle() -> None:
     assert (repeated["note"] == "repeated").all() and repeated["tau_se"].isna().all()
     nothing = root_table(np.diag([0.5, 0.0]), cov, ("a", "b"), one, 1.96)
     assert nothing["note"].tolist() == ["", "zero"] and nothing["tau"].iloc[1] == 0.0
+    # the second state follows the first: a root of zero, which rounding makes 1e-17 or so
+    matrix = np.linalg.multi_dot(
+        [np.array([[0.7, 0.3], [0.2, 0.9]]), np.diag([0.6, 0.0]),
+         np.linalg.inv([[0.7, 0.3], [0.2, 0.9]])]
+    )  # fmt: skip
+    follows = root_table(matrix, cov, ("a", "b"), one, 1.96)
+    assert follows["note"].tolist() == ["", "zero"] and follows["tau"].iloc[1] == 0.0
     wild = root_table(np.diag([1.5, 1.0]), cov, ("a", "b"), one, 1.96)
     assert wild["tau"].iloc[0] == pytest.approx(-1 / np.log(1.5))
     assert wild["note"].tolist() == ["", "unit circle"] and wild["tau"].iloc[1] == np.inf
@@ -97,8 +109,8 @@ def test_an_ar1_has_the_delta_method_error_of_its_coefficient() -> None:
         slope = length / (phi * np.log(phi) ** 2)
         # a derivative by differences
         assert row["tau_se"] == pytest.approx(error * slope, rel=1e-6)
-        reach = 1.959964 * row["tau_se"] / row["tau"]
-        assert row["tau_upper"] == pytest.approx(row["tau"] * np.exp(reach), rel=1e-6)
+        ends = -length / np.log(phi + 1.959964 * error * np.array([-1.0, 1.0]))
+        assert row[["tau_lower", "tau_upper"]].to_list() == pytest.approx(ends.tolist(), rel=1e-5)
         assert row["states"] == "h1"
 
 
@@ -185,6 +197,24 @@ def test_gates_over_time_by_unit() -> None:
     reach = np.log(row["tau_upper"] / row["tau"]) * row["tau"] / row["tau_se"]
     assert reach == pytest.approx(1.69913, rel=1e-5)
     assert table.index.tolist() == ["fast", "slow"]
+    # where neighbours are alike batches are longer, and the degrees of freedom fewer
+    slow = np.repeat(rng.uniform(0.2, 0.9, 150), 40)
+    row = time_constants(gates=pd.Series(slow)).gates.iloc[0]
+    batches = batch_means(np.log(slow)).batches
+    assert 30 <= batches < 60
+    reach = np.log(row["tau_upper"] / row["tau"]) * row["tau"] / row["tau_se"]
+    assert reach == pytest.approx(student.ppf(0.975, batches - 1), rel=1e-10)
+
+
+def test_a_series_is_a_gate_over_time() -> None:
+    index = pd.period_range("2000Q1", periods=40, freq="Q")
+    values = pd.Series(np.random.default_rng(7).uniform(0.3, 0.9, 40), index=index, name="f1")
+    found = time_constants(gates=values, unit="years")
+    assert found.gates.index.tolist() == ["f1"] and found.scale == Scale(0.25, "years")
+    pd.testing.assert_index_equal(found.paths.index, index)
+    pd.testing.assert_frame_equal(
+        found.gates, time_constants(gates=values.to_frame(), unit="years").gates
+    )
 
 
 @pytest.mark.parametrize("cell", [GRU, LSTM])
@@ -306,3 +336,20 @@ def test_a_markov_chain_has_neither(series: pd.Series) -> None:
     chain = MarkovRNN(series).fit(n_starts=1, rng=0, cov_type="none")
     with pytest.raises(SpecificationError, match=r"must have gates or a state with roots"):
         time_constants(chain)
+
+
+def test_gates_are_told_without_a_fixed_point(series: pd.Series) -> None:
+    model = LSTM(series, k_hidden=1)
+    params = pd.Series(0.0, index=list(model.param_names))
+    # the forget gate is 1 to rounding, and something is written in every row: the content grows
+    params[["b_forget[h1]", "b_cell[h1]", "V[y,h1]", "obs_cov[y,y]"]] = 60.0, 1.0, 1.0, 1.0
+    params["W_y_forget[h1,y]"] = -8.0
+    res = RecurrentResults.from_fit(model, params, cov_type="none")
+    with pytest.raises(SpecificationError, match="fixed point"):
+        res.memory().transfer_function()
+    found = time_constants(res)
+    assert found.roots.empty
+    assert list(found.gates["gate"]) == ["forget"]
+    assert "there is no fixed point" in str(found.summary())
+    with pytest.raises(SpecificationError, match="fixed point"):
+        time_constants(lambda h: h + 1.0, [0.0])

@@ -453,7 +453,32 @@ def test_phase_has_no_jumps() -> None:
     found = transfer_function((late, np.eye(10)[:, :1], np.eye(10)[-1:]))
     np.testing.assert_allclose(found.frame["phase"], -9 * found.frequencies, atol=1e-9)
     np.testing.assert_allclose(found.frame["group_delay"], 9.0, rtol=1e-10)
-    assert found.cutoffs["kind"].iloc[0] == "none"
+    assert found.cutoffs["kind"].iloc[0] == "all-pass"
+
+
+def test_kinds_of_filters_are_named_by_what_passes() -> None:
+    def kind(ar: list[float], ma: list[float]) -> str:
+        return str(transfer_function(VARMA(ar, ma, 1.0)).cutoffs["kind"].iloc[0])
+
+    assert kind([0.8], []) == "low-pass" and kind([-0.8], []) == "high-pass"
+    assert kind([0.0, -0.81], []) == "band-pass"
+    assert kind([], [0.0, 1.0]) == "band-stop"  # 2 |cos w|: 0 and pi pass, pi / 2 does not
+    assert kind([0.1], []) == "all-pass"  # the gain falls from 1.11 to 0.91
+    assert kind([1.0], []) == "integrating"
+    assert kind([1.0, -1.0], []) == "resonant"  # roots at a sixth of a turn
+    assert transfer_function((0.5, 0.0, 1.0)).cutoffs["kind"].iloc[0] == "none"
+
+
+def test_a_zero_on_the_unit_circle_is_a_zero_without_phase() -> None:
+    # 1 - z of an overdifferenced series, and 1 + z^2: sums that cancel to rounding
+    for ma, place in (([-1.0], 0.0), ([0.0, 1.0], np.pi / 2)):
+        found = transfer_function(VARMA([], ma, 1.0), frequencies=[place, place + 0.3])
+        assert found.response[0, 0, 0] == 0.0 and found.frame["gain"].iloc[0] == 0.0
+        columns = ["phase", "group_delay", "gain_se"]
+        assert found.frame[columns].iloc[0].isna().all()
+        z = np.exp(-1j * (place + 0.3))
+        exact = 1.0 + sum(b * z ** (j + 1) for j, b in enumerate(ma))
+        assert found.response[1, 0, 0] == pytest.approx(exact, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -482,6 +507,8 @@ def test_refusals(args: Any, kwargs: Any, words: str) -> None:
 def test_refusals_of_models(fitted: Any, series: pd.Series) -> None:
     with pytest.raises(SpecificationError, match="cov makes no sense with a model"):
         transfer_function(fitted, cov=1.0)
+    with pytest.raises(SpecificationError, match="shocks makes no sense with given='inputs'"):
+        transfer_function(fitted, given="inputs", shocks="noises")
     with pytest.raises(SpecificationError, match="h0 makes no sense with results"):
         transfer_function(fitted, [0.0])
     with pytest.raises(SpecificationError, match="input must be one of"):
@@ -501,6 +528,7 @@ def test_tables_and_pictures(fitted: Any, series: pd.Series) -> None:
     pytest.importorskip("matplotlib")
     found = transfer_function(fitted, alpha=0.1)
     text = str(found.summary())
+    assert "frequencies in radians per quarter" in text
     assert "e.y -> y" in text and "cut-off" in text and "Group delay in quarters" in text
     assert repr(found) == text
     table = found.frame
@@ -528,3 +556,14 @@ def test_tables_and_pictures(fitted: Any, series: pd.Series) -> None:
     bare = transfer_function((0.5, 1.0, 1.0))
     assert "std err" not in str(bare.summary())
     assert len(bare.plot().axes) == 3
+
+
+def test_many_inputs_and_outputs_are_told_and_drawn():
+    # names of inputs and outputs out of alphabetical order: the table is not sorted
+    system = (0.5 * np.eye(2), np.eye(2), np.eye(2), np.zeros((2, 2)))
+    rng = np.random.default_rng(8)
+    draws = pd.DataFrame(rng.normal(size=(80, 2)), columns=["z", "a"])
+    for source in (system, LinearRNN(draws, form="observed").fit()):
+        found = transfer_function(source)
+        assert str(found.summary()).count("by frequency") == 4
+        assert len(found.plot().axes) >= 3

@@ -66,7 +66,7 @@ def test_a_pole_is_infinite():
 def test_summary_and_picture():
     found = amplification("rk4", [-1.0, -3.0])
     text = str(found.summary())
-    assert "rk4" in text and "2.785" in text
+    assert "one step of RK4" in text and "2.785" in text
     figure = found.plot()
     ax = figure.axes[0]
     marked = {line.get_label(): line.get_xydata() for line in ax.lines}
@@ -79,3 +79,31 @@ def test_summary_and_picture():
 def test_what_is_no_number_is_refused(z):
     with pytest.raises(SpecificationError, match="amplification: z must be a finite number"):
         amplification("rk4", z)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("Euler", "explicit_euler"),
+        ("explicit Euler", "explicit_euler"),
+        ("forward-Euler", "explicit_euler"),
+        ("Implicit Euler", "implicit_euler"),
+        ("backward_euler", "implicit_euler"),
+        ("Heun", "heun"),
+        ("RK4", "rk4"),
+        ("Exponential Euler", "exponential_euler"),
+    ],
+)
+def test_methods_may_be_written_as_in_books(written, meant):
+    assert complex(amplification(written, -0.3)) == complex(amplification(meant, -0.3))
+
+
+@pytest.mark.parametrize("unknown", ["rk5", "Runge-Kutta", "", 4, None, ["rk4"]])
+def test_other_methods_are_refused_with_the_names_there_are(unknown):
+    with pytest.raises(SpecificationError, match="amplification: method must be one of 'explicit"):
+        amplification(unknown, -0.3)
+
+
+def test_no_number_has_no_factor():
+    with pytest.raises(SpecificationError, match="z must be a finite number"):
+        amplification("rk4", [])

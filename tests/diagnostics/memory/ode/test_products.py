@@ -132,7 +132,7 @@ def test_each_sequence_begins_anew():
 
 def test_summary_and_picture():
     found = amplification_product(ode_as_rnn(lorenz, 0.02, "rk4"), START, 40)
-    assert "rk4, dt = 0.02" in str(found.summary())
+    assert "RK4, dt = 0.02" in str(found.summary())
     figure = found.plot()
     assert len(figure.axes) == 2 and len(figure.axes[0].lines) == 4
     mpl.pyplot.close(figure)

@@ -193,7 +193,7 @@ def test_the_report_of_a_step():
     frame = step.frame
     assert frame.loc["rk4", "fastest_decay"] == pytest.approx(278.5293563405282)
     assert "rk4" in str(step.summary())
-    assert "rk4, dt = 0.01" in str(step.integrate(START, 0.1).summary())
+    assert "RK4, dt = 0.01" in str(step.integrate(START, 0.1).summary())
 
 
 @pytest.mark.parametrize(

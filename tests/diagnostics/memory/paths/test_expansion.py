@@ -254,3 +254,34 @@ def test_factors_are_checked():
         path_expansion([1.0, 2.0], [1.0])
     with pytest.raises(SpecificationError, match="path_expansion: branch must be finite"):
         path_expansion([1.0], [np.nan])
+    with pytest.raises(SpecificationError, match=r"kept and branch must have one .* be real"):
+        path_expansion("kept", [1.0])
+
+
+def test_the_factor_of_every_step_may_be_given_once():
+    branch = np.array([0.3, -0.2, 0.5])
+    once, thrice = path_expansion(0.9, branch), path_expansion(np.full(3, 0.9), branch)
+    np.testing.assert_array_equal(once.distribution, thrice.distribution)
+    matrices = np.random.default_rng(5).normal(size=(4, 2, 2))
+    once = path_expansion(matrices, 0.8 * np.eye(2))
+    thrice = path_expansion(matrices, np.broadcast_to(0.8 * np.eye(2), (4, 2, 2)))
+    np.testing.assert_array_equal(once.distribution, thrice.distribution)
+
+
+def test_a_function_may_be_followed_by_its_start_and_steps():
+    step = lambda h: 0.5 * h + 0.5 * np.tanh(h)  # noqa: E731
+    short, named = gradient_paths(step, [0.3], 8), gradient_paths(step, h0=[0.3], nsteps=8)
+    assert short.count == 2**8
+    np.testing.assert_array_equal(short.distribution, named.distribution)
+    with pytest.raises(SpecificationError, match=r"nsteps must be a whole number; got 2\.5"):
+        gradient_paths(step, [0.3], 2.5)
+
+
+def test_numbers_are_asked_for():
+    with pytest.raises(SpecificationError, match=r"beta must be a finite number.*got 'x'"):
+        gradient_paths(0.9, "x", 0.5, 5)
+
+
+def test_a_state_that_runs_off_is_refused():
+    with pytest.raises(SpecificationError, match="the state must stay finite"):
+        gradient_paths(2.0, 0.3, 0.5, 5000)

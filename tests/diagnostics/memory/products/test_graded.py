@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnnstats.diagnostics.memory.products.graded import graded_products
+from rnnstats.diagnostics.memory.products.powers import row_singular_values
 
 RNG = np.random.default_rng(5)
 
@@ -143,3 +144,11 @@ def test_a_hundred_thousand_steps():
     means = np.array([0.5 * (np.log(2) - euler), 0.5 * (-np.log(2) - euler)])
     assert np.abs(logs / 100_000 - means).max() < 4 * 1.2 / np.sqrt(100_000)
     np.testing.assert_allclose(logs.sum(), np.linalg.slogdet(jacobians)[1].sum(), rtol=1e-10)
+
+
+def test_lost_directions_stay_lost_beside_others():
+    rows = np.array([[[3.0, 4.0, 0.0], [1.0, 1.0, 0.0], [1.0, 0.0, 1.0]]] * 2)
+    scales = np.array([[700.0, -np.inf, -np.inf], [-np.inf, 0.0, -np.inf]])
+    found = row_singular_values(rows, scales)
+    np.testing.assert_allclose(found[:, 0], [700.0 + np.log(5.0), np.log(np.sqrt(2.0))])
+    assert np.isneginf(found[:, 1:]).all()

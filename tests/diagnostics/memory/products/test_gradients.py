@@ -8,7 +8,7 @@ import pytest
 
 from rnnstats import ElmanRNN, LinearRNN, datasets
 from rnnstats.diagnostics.memory import gradient_by_lag
-from rnnstats.diagnostics.memory.forgetting import batch_means
+from rnnstats.diagnostics.memory.long_run import batch_means
 from rnnstats.diagnostics.memory.products.lagged import LaggedGradients, lagged_gradients, over_rows
 from rnnstats.diagnostics.memory.products.surroundings import input_slopes
 from rnnstats.diagnostics.memory.recurrences import Trajectory, recurrence_of
@@ -107,6 +107,30 @@ def test_inputs_of_any_shape_and_whole_numbers():
         lambda h, x: np.array([0.5 * h[0] + x[0, 1] - x[1, 0]]), [0.0], inputs=pairs, by="input"
     )
     assert found.table().loc[0].to_list() == pytest.approx([0.0, 1.0, 1.0, 0.0], abs=1e-12)
+
+
+def test_derivatives_by_inputs_are_those_of_one_row_at_a_time():
+    """A function that takes rows side by side, and the same one that does not."""
+    x = np.random.default_rng(1).standard_normal((60, 2, 2))
+    weights = np.array([[0.4, -0.3], [0.2, 0.5]])
+
+    def step(h, x):
+        return np.tanh(weights @ h + x[0] * x[1])
+
+    def alone(h, x):
+        return np.array([*step(h, x)]) if np.ndim(h) == 1 else NotImplemented
+
+    def read(h, x):
+        return np.array([h[0] * x[1, 0], np.exp(h[1])])
+
+    options = {"inputs": x, "of": "output", "by": "input", "output": read, "horizon": 2}
+    found, known = (gradient_by_lag(one, [0.1, 0.2], **options).frame for one in (step, alone))
+    # NumPy's loops over arrays and over numbers may differ by a rounding
+    pd.testing.assert_frame_equal(found, known, rtol=1e-12, atol=1e-14)
+    states = recurrence_of(step, [0.1, 0.2], inputs=x).trajectory().states
+    slope = 1.0 - states[:, 0] ** 2
+    due = x[:, 1, 0] ** 2 * slope  # by x[0, 0], through the first state
+    assert found.loc[("y1", "x1", 0), "mean"] == pytest.approx(due.mean(), rel=1e-12)
 
 
 # -- linear models --------------------------------------------------------------------------------

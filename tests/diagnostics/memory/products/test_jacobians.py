@@ -8,8 +8,9 @@ import pytest
 
 from rnnstats import ElmanRNN, LinearRNN, datasets
 from rnnstats.diagnostics.memory import jacobian_products
-from rnnstats.diagnostics.memory.forgetting import batch_means
-from rnnstats.diagnostics.memory.products.jacobians import told_lags, verdict_of
+from rnnstats.diagnostics.memory.long_run import batch_means
+from rnnstats.diagnostics.memory.products.jacobians import told_lags
+from rnnstats.diagnostics.memory.verdicts import verdict_of
 from rnnstats.errors import SpecificationError
 
 MATRIX = np.array([[0.5, 0.3], [1.0, 0.0]])

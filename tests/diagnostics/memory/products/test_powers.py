@@ -1,52 +1,67 @@
-"""Products of Jacobians against products formed directly."""
+"""Singular values of the powers of a matrix."""
 
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from rnnstats.diagnostics.memory.products.powers import log_norms, log_stretches
+from rnnstats.diagnostics.memory.products.powers import log_singular_values
 
-
-def matrices(n=60, m=3, seed=2):
-    return 0.7 * np.random.default_rng(seed).standard_normal((n, m, m))
-
-
-def test_norms_are_those_of_the_products():
-    jacobians, offsets = matrices(), np.array([0, 25, 60])
-    found = log_norms(jacobians, offsets, 4)
-    starts = [*range(22), *range(25, 57)]
-    assert found.shape == (5, len(starts))
-    for column, t in enumerate(starts):
-        product = np.eye(3)
-        for k in range(4):
-            product = jacobians[t + k] @ product
-            known = np.log(np.linalg.norm(product, 2))
-            assert abs(found[k + 1, column] - known) < 1e-12
+MATRICES = {
+    "random": np.random.default_rng(0).standard_normal((4, 4)) * 0.5,
+    "wrong order": np.array([[0.5, 3.0], [0.0, 0.9]]),
+    "diagonal": np.diag([0.5, 0.9, 1.1]),
+    "turning": np.array([[0.9, 0.3], [-0.3, 0.9]]),
+    "one": np.array([[-0.7]]),
+    "nilpotent": np.array([[0.0, 2.0, 1.0], [0.0, 0.0, 3.0], [0.0, 0.0, 0.0]]),
+    "zero": np.zeros((2, 2)),
+}
 
 
-def test_stretches_add_up_to_the_determinant_and_to_the_growth():
-    jacobians, offsets = matrices(), np.array([0, 25, 60])
-    found = log_stretches(jacobians, offsets)
-    np.testing.assert_allclose(found.sum(axis=1), np.linalg.slogdet(jacobians)[1], rtol=1e-10)
-    product = np.eye(3)
-    for one in jacobians[:25]:
-        product = one @ product
-    # the first frame vector is the product's first column
-    np.testing.assert_allclose(
-        found[:25, 0].sum(), np.log(np.linalg.norm(product[:, 0])), rtol=1e-10
-    )
+@pytest.mark.parametrize("name", list(MATRICES))
+def test_singular_values_of_low_powers(name: str) -> None:
+    matrix = MATRICES[name]
+    found = np.exp(log_singular_values(matrix, 9))
+    for k in range(10):
+        direct = np.linalg.svd(np.linalg.matrix_power(matrix, k), compute_uv=False)
+        # the direct ones are exact relative to the largest only
+        np.testing.assert_allclose(found[k], direct, rtol=1e-10, atol=1e-14 * max(1, direct[0]))
 
 
-def test_a_constant_matrix_grows_at_its_spectral_radius():
-    matrix = np.array([[0.5, 0.2], [0.1, 0.4]])
-    found = log_stretches(np.broadcast_to(matrix, (400, 2, 2)), np.array([0, 400]))
-    roots = np.log(np.sort(np.abs(np.linalg.eigvals(matrix)))[::-1])
-    np.testing.assert_allclose(found[100:].mean(axis=0), roots, rtol=1e-10)
+@pytest.mark.parametrize("size", [1.5, pytest.param(0.3, marks=pytest.mark.slow)])
+def test_a_hundred_thousand_steps(size: float) -> None:
+    steps = 100_000
+    rng = np.random.default_rng(1)
+    matrix = size * rng.standard_normal((3, 3))
+    found = log_singular_values(matrix, steps)
+    assert np.isfinite(found).all()
+    assert abs(found).max() > 800  # no float64 holds the numbers themselves
+    k = np.arange(steps + 1)
+    # the product of the singular values is the determinant; rounding of eps a step
+    total = k * np.linalg.slogdet(matrix)[1]
+    np.testing.assert_allclose(found.sum(axis=1), total, rtol=1e-10, atol=1e-10)
+    moduli = np.sort(np.abs(np.linalg.eigvals(matrix)))[::-1]
+    # Gelfand's formula; the constant in front of it is divided by the number of steps
+    np.testing.assert_allclose(found[-1] / steps, np.log(moduli), atol=20 / steps)
 
 
-def test_thousands_of_steps_neither_vanish_nor_overflow():
-    tiny = np.broadcast_to(1e-3 * np.eye(2), (3000, 2, 2))
-    found = log_norms(tiny, np.array([0, 3000]), 2990)
-    np.testing.assert_allclose(found[-1], 2990 * np.log(1e-3), rtol=1e-12)
-    lost = log_norms(np.zeros((5, 2, 2)), np.array([0, 5]), 2)
-    assert (lost[1:] == -np.inf).all()
+def test_a_jordan_block_stretches_as_known_in_closed_form() -> None:
+    a, k = 0.5, np.arange(20_001)
+    found = log_singular_values(np.array([[a, 1.0], [0.0, a]]), 20_000)
+    stretch = np.arcsinh(k / (2 * a))  # of [[1, k / a], [0, 1]]
+    exact = np.column_stack([k * np.log(a) + stretch, k * np.log(a) - stretch])
+    np.testing.assert_allclose(found, exact, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("values", [[2.0, 1e-3], [1e-3, 2.0]])
+def test_roots_far_apart_keep_their_digits(values: list[float]) -> None:
+    """Singular values 1e-30000 of each other, in a basis that is not orthogonal, in any order."""
+    basis = np.array([[1.0, 0.5], [0.0, 1.0]])
+    matrix = basis @ np.diag(values) @ np.linalg.inv(basis)
+    k = 10_000
+    found = log_singular_values(matrix, k)[k]
+    # the limit for roots far apart: 2^k times the rank-one projector's norm
+    large = values.index(2.0)
+    projector = np.outer(basis[:, large], np.linalg.inv(basis)[large])
+    first = k * np.log(2.0) + np.log(np.linalg.norm(projector, 2))
+    np.testing.assert_allclose(found, [first, k * np.log(2e-3) - first], rtol=1e-12)

@@ -8,9 +8,10 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 
-from rnnstats.diagnostics.memory import Adding, Copying, FirstSymbol, Learner, Optimiser, Task
+from rnnstats.diagnostics.memory import Adding, Copying, FirstSymbol, Learner, Optimiser
 from rnnstats.diagnostics.memory.training.lag_gradients import log_norms_by_lag
-from rnnstats.diagnostics.memory.training.optimiser import Streams, moments, slowest, train
+from rnnstats.diagnostics.memory.training.optimiser import Streams, iterates, slowest, train
+from rnnstats.diagnostics.memory.training.tasks import Task
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels import cells
 
@@ -28,7 +29,7 @@ def walked(task, learner, how, count):
     """Weights before each step, and the batches that the steps are taken on."""
     data = STREAMS.generators()[0]
     batches = [task.draw(STREAMS.lag, how.batch, data) for _ in range(count)]
-    return list(islice(moments(task, learner, how, STREAMS), count)), batches
+    return list(islice(iterates(task, learner, how, STREAMS), count)), batches
 
 
 def test_steepest_descent_goes_along_the_gradient_of_fresh_sequences():
@@ -134,7 +135,7 @@ class Overflowing(FirstSymbol):
 
 
 def test_a_gradient_that_is_not_finite_moves_nothing():
-    found = list(islice(moments(Overflowing(), Learner("gru", 3), Optimiser(), STREAMS), 7))
+    found = list(islice(iterates(Overflowing(), Learner("gru", 3), Optimiser(), STREAMS), 7))
     moved = [not np.array_equal(now.weights, after.weights) for now, after in pairwise(found)]
     assert moved == [True, False, True, True, False, True]
     assert all(np.isfinite(now.weights).all() for now in found)
