@@ -129,12 +129,11 @@ def operations(arch: Architecture) -> tuple[float, float]:
     """Multiplications a row of the score, and of the scores of the observations.
 
     Forward, back and outer product are one for each weight; for the observations see
-    ``kernels/src/cells_scores.hpp``, with blocks of 1.5 K rows, at least 16 and at most 64. One
-    layer.
+    ``kernels/src/cells_scores.hpp``, with blocks of K rows, at least 16 and at most 64. One layer.
     """
     size, k = float(arch.size), float(arch.k_state)
     step = k * arch.layers[0].units  # of a pass, all gates in one matrix
-    block = min(max(1.5 * k, 16.0), 64.0)
+    block = min(max(k, 16.0), 64.0)
     return 3.0 * size, (size + step) * (0.5 * block + k) + size * (k + k * k / block)
 
 

@@ -11,7 +11,7 @@ from rnnstats.equivalence.riccati import solve_stein
 from rnnstats.errors import NotStationaryError, SpecificationError
 from rnnstats.kernels.kalman import loglike
 
-# The issue asks for 1e-8; rounding in the worst conditioned of the 500 echelon bases uses it up.
+# 1e-8: rounding in the worst conditioned of the 500 echelon bases uses it up.
 TOL = 1e-8
 STEPS = 25
 

@@ -11,10 +11,11 @@
 namespace rnnstats {
 namespace cells {
 
-// sum [column][v] += sum over k of d [k][lane] z [k][column] in the groups v: the one product of all that follows.
+// sum [column][v] += sum over k of d [k][lane] z [k][column] in the groups v: the one product of all that follows;
+// z_step from one k to the next, across from one column to the next.
 template <int N, int V>
-RNNSTATS_INLINE void product(const double *const *d, long d_step, const double *z, long z_step, int from, int to,
-                             Vec (*sum)[2]) {
+RNNSTATS_INLINE void product(const double *const *d, long d_step, const double *z, long z_step, long across, int from,
+                             int to, Vec (*sum)[2]) {
     const double *left[V];
     for (int v = 0; v < V; ++v) left[v] = d[v] + from * d_step;
     z += from * z_step;
@@ -28,7 +29,7 @@ RNNSTATS_INLINE void product(const double *const *d, long d_step, const double *
         RNNSTATS_UNROLL
         for (int x = 0; x < N; ++x)
             RNNSTATS_UNROLL
-            for (int v = 0; v < V; ++v) sum[x][v] += one[v] * z[x];
+            for (int v = 0; v < V; ++v) sum[x][v] += one[v] * z[x * across];
     }
 }
 template <int N>
@@ -64,6 +65,13 @@ struct Places {
             layers.push_back(one);
         }
     }
+
+    // Where a number of the state lies among the sources.
+    long source(const Network &net, long state) const {
+        std::size_t i = net.layers.size() - 1;
+        while (state < net.layers[i].state) --i;
+        return layers[i].x + state - net.layers[i].state;
+    }
 };
 
 // A row's slopes of a layer, and its matrix.
@@ -84,19 +92,21 @@ RNNSTATS_INLINE void layer_slopes(const Layer &l, const Places::One &at, const d
         for (int j = 0; j < 2; ++j) simd::store(carry + j * wide + b * LANES, more[j]);
     }
     const double *W = w + l.stage[0].plain;
-    for (int c = 0; c < wanted; c += LANES) {
-        bool zeros[C::first]; // gates with zeros in these columns
-        for (int g = 0; g < C::first; ++g) {
-            const Place place = l.place(0, g);
-            zeros[g] = place.low >= c + LANES || place.high <= c;
-        }
-        for (int i = 0; i < u; ++i) {
+    int low[C::first], high[C::first]; // columns where a gate has weights, in whole vectors
+    for (int g = 0; g < C::first; ++g) {
+        const Place place = l.place(0, g);
+        low[g] = place.low / LANES * LANES, high[g] = place.high;
+    }
+    for (int i = 0; i < u; ++i) {
+        Vec slope[C::first];
+        for (int g = 0; g < C::first; ++g) slope[g] = simd::splat(gates[g * wide + i]);
+        for (int c = 0; c < wanted; c += LANES) {
             Vec sum[C::sources];
             for (int x = 0; x < C::sources; ++x) sum[x] = simd::splat(0.0);
             RNNSTATS_UNROLL
             for (int g = 0; g < C::first; ++g)
-                if (!zeros[g])
-                    sum[C::source(g)] += simd::load(W + static_cast<long>(g * u + i) * kzp + c) * gates[g * wide + i];
+                if (low[g] <= c && c < high[g])
+                    sum[C::source(g)] += simd::load(W + static_cast<long>(g * u + i) * kzp + c) * slope[g];
             for (int x = 0; x < C::sources; ++x) simd::store(matrix + (x * u + i) * width + c, sum[x]);
         }
     }
@@ -114,41 +124,41 @@ RNNSTATS_INLINE void layer_slopes(const Layer &l, const Places::One &at, const d
         for (int i = 0; i < u; ++i) matrix[i * width + i] += carry[i];
 }
 
-// out [column][v] = M' of the sources.
-template <int V>
-RNNSTATS_INLINE void turned(const double *const *d, const double *M, long width, int rows, int columns, bool more,
-                            double *out) {
-    int c = 0;
-    for (; c + 4 < columns; c += LANES) {
-        Vec sum[LANES][2];
-        no_sum<LANES>(sum);
-        if (more)
-            for (int x = 0; x < LANES * V; ++x) sum[x / V][x % V] = simd::load(out + (c * V + x) * LANES);
-        product<LANES, V>(d, LANES, M + c, width, 0, rows, sum);
+// Columns of M' (sources) in V groups: the first `near` go to `to`, [column][lane], the rest to `far`, [column][v].
+template <int N, int V>
+RNNSTATS_INLINE void turned_tile(const double *const *d, const double *M, long width, int rows, int c, int columns,
+                                 int near, double *const *to, double *far) {
+    Vec sum[N][2];
+    no_sum<N>(sum);
+    product<N, V>(d, LANES, M + c, width, 1, 0, rows, sum);
+    if (c + N <= near) {
         RNNSTATS_UNROLL
-        for (int x = 0; x < LANES; ++x)
-            for (int v = 0; v < V; ++v) simd::store(out + ((c + x) * V + v) * LANES, sum[x][v]);
-    }
-    if (c < columns) {
-        Vec sum[4][2];
-        no_sum<4>(sum);
-        if (more)
-            for (int x = 0; x < 4 * V; ++x) sum[x / V][x % V] = simd::load(out + (c * V + x) * LANES);
-        product<4, V>(d, LANES, M + c, width, 0, rows, sum);
-        RNNSTATS_UNROLL
-        for (int x = 0; x < 4; ++x)
-            for (int v = 0; v < V; ++v) simd::store(out + ((c + x) * V + v) * LANES, sum[x][v]);
-    }
+        for (int x = 0; x < N; ++x)
+            for (int v = 0; v < V; ++v) simd::store(to[v] + (c + x) * LANES, sum[x][v]);
+    } else
+        for (int x = 0; x < N && c + x < columns; ++x)
+            for (int v = 0; v < V; ++v)
+                simd::store(c + x < near ? to[v] + (c + x) * LANES : far + ((c + x - near) * V + v) * LANES, sum[x][v]);
 }
 
-// V groups of eight passes.
+template <int V>
+RNNSTATS_INLINE void turned(const double *const *d, const double *M, long width, int rows, int columns, int near,
+                            double *const *to, double *far) {
+    int c = 0;
+    for (; c + 4 < columns; c += LANES) turned_tile<LANES, V>(d, M, width, rows, c, columns, near, to, far);
+    if (c < columns) turned_tile<4, V>(d, M, width, rows, c, columns, near, to, far);
+}
+
+// V groups of eight passes at a row. `row`: adjoints of its state, [source][lane], which the turn completes to all
+// of the row's sources; `before`: of the state one row before, laid out alike, or, `as_state`, [state][lane].
 template <int V>
 struct Passes {
-    double *A[V];           // adjoints of the state, [state][lane], replaced by those of the row before
-    const double *eta[V];   // adjoints of the row's eta, [eta][lane]
-    double *x[V];           // sources of the row, x_step from one to the next; null: not kept
-    double *by_inputs[V];   // set where wanted
-    double *dz, *q[V];      // scratch
+    double *row[V], *before[V];
+    bool as_state;
+    double *x[V]; // the row's sources, x_step from one to the next; null: not kept
+    const double *eta[V]; // adjoints of the row's eta, [eta][lane]
+    double *by_inputs[V]; // set where wanted
+    double *dz;           // scratch: adjoints of what a layer has seen from below
 };
 
 // One layer and row back. (Sizes are copied: the compiler believes that vectors' stores can change them.)
@@ -156,47 +166,36 @@ template <class C, int V>
 RNNSTATS_INLINE void layer_turn(const Layer &l, const Places::One &at, const double *all, const Passes<V> &p,
                                 long x_step) {
     const int u = l.units, wide = l.wide(), rows = at.rows, wanted = at.wanted;
-    const long width = at.width();
-    const double *carry = all + at.carry, *matrix = all + at.matrix, *late = all + at.late, *d[V], *q[V];
-    double *H[V];
-    for (int v = 0; v < V; ++v) H[v] = p.A[v] + l.state * LANES, d[v] = H[v], q[v] = p.q[v];
-    double *dz = p.dz;
-    if constexpr (C::memory)
-        for (int v = 0; v < V; ++v) {
-            double *M = H[v] + static_cast<long>(u) * LANES;
-            for (int i = 0; i < u; ++i)
-                simd::store(M + i * LANES, simd::load(M + i * LANES) + simd::load(H[v] + i * LANES) * carry[i]);
-        }
-    if constexpr (C::late > 0) {
-        turned<V>(d, late, width, u, u, false, dz);
-        for (int v = 0; v < V; ++v) {
-            double *to = p.q[v];
-            for (int i = 0; i < u; ++i) simd::store(to + i * LANES, simd::load(dz + (i * V + v) * LANES));
-        }
-    }
-    for (int v = 0; v < V && p.x[0]; ++v) {
-        double *to = p.x[v] + at.x * x_step;
-        const int from_state = C::late > 0 ? u : rows;
-        for (int i = 0; i < from_state; ++i, to += x_step) simd::store(to, simd::load(d[v] + i * LANES));
-        for (int i = 0; i < rows - from_state; ++i, to += x_step) simd::store(to, simd::load(q[v] + i * LANES));
-    }
-    turned<V>(d, matrix, width, C::late > 0 ? u : rows, wanted, false, dz);
-    if constexpr (C::late > 0) turned<V>(q, matrix + u * width, width, u, wanted, true, dz);
+    const long width = at.width(), first = (p.as_state ? l.state : at.x) * LANES;
+    const double *carry = all + at.carry, *matrix = all + at.matrix, *late = all + at.late, *d[V];
+    double *to[V], *more[V];
     for (int v = 0; v < V; ++v) {
-        double *to = H[v];
-        for (int i = 0; i < u; ++i) simd::store(to + i * LANES, simd::load(dz + (i * V + v) * LANES));
-        if constexpr (C::memory)
-            for (int i = 0; i < u; ++i)
-                simd::store(to + (u + i) * LANES, simd::load(to + (u + i) * LANES) * carry[wide + i]);
+        double *H = p.row[v] + at.x * LANES;
+        d[v] = H, to[v] = p.before[v] + first, more[v] = H + static_cast<long>(u) * LANES;
+        if constexpr (C::memory) {
+            double *M = more[v], *M_before = to[v] + static_cast<long>(u) * LANES;
+            RNNSTATS_UNROLL
+            for (int i = 0; i < u; ++i) {
+                const Vec all_of = simd::load(M + i * LANES) + simd::load(H + i * LANES) * carry[i];
+                simd::store(M + i * LANES, all_of);
+                simd::store(M_before + i * LANES, all_of * carry[wide + i]);
+            }
+        }
     }
+    if constexpr (C::late > 0) turned<V>(d, late, width, u, u, u, more, p.dz);
+    for (int v = 0; v < V && p.x[v]; ++v) {
+        double *x = p.x[v] + at.x * x_step;
+        RNNSTATS_UNROLL
+        for (int i = 0; i < rows; ++i, x += x_step) simd::store(x, simd::load(d[v] + i * LANES));
+    }
+    turned<V>(d, matrix, width, rows, wanted, u, to, p.dz);
 }
 
-// Adds what an eta's adjoint gives to the top layer's, and to the inputs' where they are wanted.
+// Adds what an eta's adjoint gives to the top layer's H, and to the inputs' where they are wanted.
 RNNSTATS_INLINE void read_back(const Network &net, const double *w, const double *weights, const double *eta,
-                               double *A, double *by_inputs) {
+                               double *H, double *by_inputs) {
     const Layer &top = net.last();
     const int k_in = net.k_in, k_eta = net.k_eta, units = top.units, wide = top.wide();
-    double *H = A + top.state * LANES;
     for (int j = 0; by_inputs && j < k_in; ++j) simd::store(by_inputs + j * LANES, simd::splat(0.0));
     for (int k = 0; k < k_eta; ++k) {
         const Vec d = simd::load(eta + k * LANES);
@@ -217,16 +216,17 @@ RNNSTATS_INLINE void read_back(const Network &net, const double *w, const double
 template <int V>
 RNNSTATS_INLINE void row_turn(const Network &net, const Places &at, const double *w, const double *weights,
                               const double *all, bool inputs, const Passes<V> &p, long x_step) {
-    for (int v = 0; v < V; ++v) read_back(net, w, weights, p.eta[v], p.A[v], inputs ? p.by_inputs[v] : nullptr);
+    for (int v = 0; v < V; ++v)
+        read_back(net, w, weights, p.eta[v], p.row[v] + at.layers.back().x * LANES,
+                  inputs ? p.by_inputs[v] : nullptr);
     for (int i = static_cast<int>(net.layers.size()) - 1; i >= 0; --i) {
         const Layer &l = net.layers[i];
         const Places::One &one = at.layers[i];
         RNNSTATS_WITH_CELL(l.kind, layer_turn<C, V>(l, one, all, p, x_step);)
         for (int v = 0; v < V && one.wanted > l.units; ++v) {
-            double *to = i ? p.A[v] + net.layers[i - 1].state * LANES : p.by_inputs[v];
+            double *to = i ? p.row[v] + at.layers[i - 1].x * LANES : p.by_inputs[v];
             for (int j = 0; j < l.k_in; ++j)
-                simd::store(to + j * LANES,
-                            simd::load(to + j * LANES) + simd::load(p.dz + ((l.units + j) * V + v) * LANES));
+                simd::store(to + j * LANES, simd::load(to + j * LANES) + simd::load(p.dz + (j * V + v) * LANES));
         }
     }
 }
@@ -248,17 +248,17 @@ RNNSTATS_CELLS_CLONES inline void jacobians(const Run &run, const double *weight
     const Places at(net, true);
     const int s = net.k_state, k_in = net.k_in;
     Buffer w, all(static_cast<std::size_t>(at.matrices)), gates(static_cast<std::size_t>(at.gates));
-    Buffer A(static_cast<std::size_t>(s) * LANES), eta(static_cast<std::size_t>(net.k_eta) * LANES);
-    Buffer inputs(static_cast<std::size_t>(k_in + 1) * LANES), dz(static_cast<std::size_t>(at.widest) * LANES);
-    Buffer q(static_cast<std::size_t>(at.widest) * LANES);
+    Buffer X(static_cast<std::size_t>(at.x) * LANES), A(static_cast<std::size_t>(s) * LANES);
+    Buffer eta(static_cast<std::size_t>(net.k_eta) * LANES), inputs(static_cast<std::size_t>(k_in + 1) * LANES);
+    Buffer dz(static_cast<std::size_t>(at.widest) * LANES);
     pack(net, weights, Pass::plain, &w);
-    const Passes<1> p{{A.at}, {eta.at}, {nullptr}, {inputs.at}, dz.at, {q.at}};
+    const Passes<1> p{{X.at}, {A.at}, true, {nullptr}, {eta.at}, {inputs.at}, dz.at};
     for (std::int64_t t = 0; t < run.n; ++t) {
         row_slopes(net, at, w.at, run.row(t), gates.at, all.at);
         for (int from = 0; from < s; from += LANES) {
             const int lanes = std::min(LANES, s - from);
-            std::fill(A.at, A.at + static_cast<long>(s) * LANES, 0.0);
-            for (int lane = 0; lane < lanes; ++lane) A.at[(from + lane) * LANES + lane] = 1.0;
+            std::fill(X.at, X.at + at.x * LANES, 0.0);
+            for (int lane = 0; lane < lanes; ++lane) X.at[at.source(net, from + lane) * LANES + lane] = 1.0;
             row_turn<1>(net, at, w.at, weights, all.at, true, p, 0);
             for (int lane = 0; lane < lanes; ++lane) {
                 double *state = by_state + (t * s + from + lane) * s;

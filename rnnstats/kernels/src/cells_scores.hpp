@@ -37,39 +37,38 @@ struct Sweep {
     const Network &net;
     const double *weights;
     const double *seeds; // (n, r, k_eta), or null: each eta is a function, r = k_eta
-    int r, K, slots, limit;
+    int r, K, deep, slots, limit; // states, also in whole vectors; rows of a block
     long columns, tiles = 0;
     Places at;
     std::vector<Strip> strips;
     std::vector<long> memory_at; // of the layers, in the block's row
-    long seen_row = 0, x_step;
-    Buffer w, S, next, A, eta, X, gates, matrices, scratch, by_inputs, seen, part, slopes;
+    long seen_row = 0, x_step, length; // from one source, and from one tile of what is multiplied, to the next
+    Buffer w, S, A, turns, eta, X, gates, matrices, scratch, by_inputs, seen, right;
     int sequence = 0;
 
     Sweep(const Run &all, const double *numbers, const double *functions, int a_row)
         : run(all), net(all.net), weights(numbers), seeds(functions), r(a_row), slots(static_cast<int>(all.longest)),
           columns(all.net.columns()), at(all.net, all.longest > 0) {
-        K = net.k_state + slots * net.k_eta;
-        const long best = padded(static_cast<long>(1.5 * K / std::sqrt(static_cast<double>(r)))); // measured
+        K = net.k_state + slots * net.k_eta, deep = static_cast<int>(padded(K));
+        const long best = padded(static_cast<long>(K / std::sqrt(static_cast<double>(r)))); // measured
         limit = static_cast<int>(std::max(16L, std::min(64L, best)));
-        x_step = (limit + 1) * LANES;
+        x_step = (limit + 1) * LANES, length = deep + limit;
         pack(net, weights, Pass::plain, &w);
         list_strips();
         const long groups = (padded(K) + padded(static_cast<long>(limit) * r)) / LANES;
-        S.resize(static_cast<std::size_t>(tiles * K * LANES));
-        next.resize(static_cast<std::size_t>(tiles * K * LANES));
+        S.resize(static_cast<std::size_t>(tiles * deep * LANES));
         A.resize(static_cast<std::size_t>(groups * K * LANES));
+        turns.resize(static_cast<std::size_t>(groups * 2 * at.x * LANES));
         eta.resize(static_cast<std::size_t>(groups * limit * net.k_eta * LANES), false);
         X.resize(static_cast<std::size_t>(groups * at.x * x_step), false);
         gates.resize(static_cast<std::size_t>(limit * at.gates), false);
         matrices.resize(static_cast<std::size_t>(at.matrices));
-        scratch.resize(static_cast<std::size_t>(4L * at.widest * LANES));
+        scratch.resize(static_cast<std::size_t>(2L * at.widest * LANES));
         by_inputs.resize(static_cast<std::size_t>(2L * (net.k_in + 1) * LANES));
         seen.resize(static_cast<std::size_t>(limit * seen_row));
         long widest = 0;
         for (const Strip &one : strips) widest = std::max(widest, padded(one.columns));
-        slopes.resize(static_cast<std::size_t>(limit));
-        part.resize(static_cast<std::size_t>(widest * limit), false);
+        right.resize(static_cast<std::size_t>(widest * length), false);
     }
 
     // Rows `from` to `to`, which begin where the call before ended; out (to - from, r, columns).
@@ -84,21 +83,27 @@ struct Sweep {
         }
     }
 
-    // A group of up to eight passes, through the block's first `rows` rows. Those of the states are to be S of the
-    // next block: `target` of the first in its tiles. Of the rows' functions: where each goes.
+    // S of all strips lies in tiles of eight columns, [tile][column][state].
+    //
+    // A group of up to eight passes, through the block's first `rows` rows: those of states, whose results are S of
+    // the next block from state `state` on, or of the rows' functions, where `out` says where each goes.
     struct Group {
-        int lanes = 0, rows = 0;
-        double *target = nullptr, *out[LANES];
+        int lanes = 0, rows = 0, state = -1;
+        double *out[LANES];
     };
     std::vector<Group> groups;
 
+    // Adjoints of the state at the block's first row.
     double *adjoints(std::size_t group) const { return A.at + static_cast<long>(group) * K * LANES; }
     double *eta_of(std::size_t group, long row) const {
         return eta.at + (static_cast<long>(group) * limit + row) * net.k_eta * LANES;
     }
-    double *source(std::size_t group, long x, long row) const {
-        return X.at + (static_cast<long>(group) * at.x + x) * x_step + row * LANES;
+    // Adjoints of the state at a row, by sources, which are made from those of the row after: two rows in turn.
+    double *turn(std::size_t group, long row) const {
+        return turns.at + (static_cast<long>(group) * 2 + row % 2) * at.x * LANES;
     }
+    // A source's adjoints in the block's rows.
+    double *source(std::size_t group, long x) const { return X.at + (static_cast<long>(group) * at.x + x) * x_step; }
 
 private:
     void list_strips();
@@ -158,7 +163,8 @@ inline void Sweep::list_strips() {
 
 inline Sweep::Group &Sweep::add(int rows) {
     const std::size_t group = groups.size();
-    std::fill(adjoints(group), adjoints(group + 1), 0.0);
+    std::fill(adjoints(group) + net.k_state * LANES, adjoints(group) + K * LANES, 0.0);
+    std::fill(turn(group, rows - 1), turn(group, rows - 1) + at.x * LANES, 0.0);
     std::fill(eta_of(group, 0), eta_of(group, rows), 0.0);
     groups.emplace_back();
     groups.back().rows = rows;
@@ -170,18 +176,12 @@ inline Sweep::Group &Sweep::add(int rows) {
 inline void Sweep::seed_states(int rows, int pass) {
     Group &g = add(rows);
     const std::size_t group = groups.size() - 1;
-    g.target = next.at + static_cast<long>(pass) * LANES;
+    g.state = pass;
     for (; g.lanes < LANES && pass < K; ++pass, ++g.lanes) {
         const int slot = (pass - net.k_state) / net.k_eta, k = (pass - net.k_state) % net.k_eta;
-        long state = pass;
-        if (pass >= net.k_state) {
-            if (slot < rows) {
-                eta_of(group, rows - 1 - slot)[k * LANES + g.lanes] = 1.0;
-                continue;
-            }
-            state = net.k_state + (slot - rows) * net.k_eta + k;
-        }
-        adjoints(group)[state * LANES + g.lanes] = 1.0;
+        if (pass < net.k_state) turn(group, rows - 1)[at.source(net, pass) * LANES + g.lanes] = 1.0;
+        else if (slot < rows) eta_of(group, rows - 1 - slot)[k * LANES + g.lanes] = 1.0;
+        else adjoints(group)[(net.k_state + (slot - rows) * net.k_eta + k) * LANES + g.lanes] = 1.0;
     }
 }
 
@@ -205,9 +205,9 @@ inline void Sweep::begin(std::int64_t first) {
     for (const Strip &strip : strips) {
         if (!strip.at_start) continue;
         const long end = strip.tile + padded(strip.columns) / LANES;
-        std::fill(S.at + strip.tile * K * LANES, S.at + end * K * LANES, 0.0);
+        std::fill(S.at + strip.tile * deep * LANES, S.at + end * deep * LANES, 0.0);
         const auto put = [&](long state, long c, double value) {
-            S.at[((strip.tile + c / LANES) * K + state) * LANES + c % LANES] = value;
+            S.at[(strip.tile * LANES + c) * deep + state] = value;
         };
         const bool initial = strip.left == Strip::Left::nothing;
         for (int i = 0; initial && i < net.k_state; ++i) put(i, i, 1.0);
@@ -228,14 +228,14 @@ template <int V>
 RNNSTATS_INLINE void sweep_row(Sweep &s, std::int64_t b, std::int64_t t, std::size_t group, bool gaps) {
     const Run &run = s.run;
     const Network &net = s.net;
-    const long row = t - b, wide = static_cast<long>(s.at.widest) * LANES;
+    const long row = t - b;
     Passes<V> p;
     for (int v = 0; v < V; ++v) {
-        p.A[v] = s.adjoints(group + v), p.eta[v] = s.eta_of(group + v, row);
-        p.x[v] = s.source(group + v, 0, row), p.by_inputs[v] = s.by_inputs.at + v * (net.k_in + 1) * LANES;
-        p.q[v] = s.scratch.at + (2 + v) * wide;
+        p.row[v] = s.turn(group + v, row), p.before[v] = row ? s.turn(group + v, row - 1) : s.adjoints(group + v);
+        p.x[v] = s.source(group + v, 0) + row * LANES;
+        p.eta[v] = s.eta_of(group + v, row), p.by_inputs[v] = s.by_inputs.at + v * (net.k_in + 1) * LANES;
     }
-    p.dz = s.scratch.at;
+    p.as_state = row == 0, p.dz = s.scratch.at;
     row_turn<V>(net, s.at, s.w.at, s.weights, s.matrices.at, s.slots > 0, p, s.x_step);
     if (!gaps) return;
     std::vector<double> seen(net.k_eta);
@@ -245,7 +245,7 @@ RNNSTATS_INLINE void sweep_row(Sweep &s, std::int64_t b, std::int64_t t, std::si
             run.feedback.slopes(i, run.eta_at(past, s.sequence), net.k_eta, seen.data());
             for (int v = 0; v < V; ++v) {
                 double *to = past >= b ? s.eta_of(group + v, past - b)
-                                       : p.A[v] + (net.k_state + (b - 1 - past) * net.k_eta) * LANES;
+                                       : s.adjoints(group + v) + (net.k_state + (b - 1 - past) * net.k_eta) * LANES;
                 const Vec owed = simd::load(p.by_inputs[v] + run.feedback.columns[i] * LANES);
                 for (int k = 0; k < net.k_eta; ++k)
                     simd::store(to + k * LANES, simd::load(to + k * LANES) + owed * seen[k]);
@@ -280,66 +280,66 @@ RNNSTATS_INLINE void put_some(double *to, const double *from, int count) {
     if (count & 1) *to = *from;
 }
 
-// What a strip has seen in the block's rows, times its slopes: [tile][row][column].
-RNNSTATS_INLINE void strip_seen(Sweep &s, const Strip &strip, std::int64_t b, int rows) {
+// What a strip's groups are multiplied by: of each tile S, [column][state], which may be replaced now, then what the
+// strip has seen in the block's rows, times its slopes, [row][column].
+RNNSTATS_INLINE void right_panel(Sweep &s, const Strip &strip, std::int64_t b, int rows, bool before) {
     static const double ones[LANES] = {1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0};
-    const double *z = ones, *slope = s.gates.at + strip.gate;
+    const double *z = ones, *slope = s.gates.at + strip.gate, *S = s.S.at + strip.tile * s.deep * LANES;
     long step = 0;
     if (strip.seen == Strip::Seen::tape) z = s.run.row(b) + strip.z, step = s.net.stride;
     if (strip.seen == Strip::Seen::block) z = s.seen.at + strip.z, step = s.seen_row;
-    double *to = s.part.at, *slopes = s.slopes.at;
-    const bool sloped = strip.left == Strip::Left::sources;
-    const long gates = s.at.gates;
-    const int columns = strip.columns;
-    for (int t = 0; t < rows; ++t) slopes[t] = sloped ? slope[t * gates] : 1.0;
-    for (int c = 0; c < columns; c += LANES, z += LANES) {
-        const double *from = z;
-        for (int t = 0; t < rows; ++t, to += LANES, from += step) simd::store(to, simd::load(from) * slopes[t]);
+    double *to = s.right.at;
+    const long gates = strip.left == Strip::Left::sources ? s.at.gates : 0, length = s.length * LANES;
+    if (!gates) slope = ones;
+    const int columns = strip.columns, deep = s.deep;
+    const bool own = strip.left != Strip::Left::nothing;
+    for (int c = 0; c < columns; c += LANES, to += length, z += LANES, S += deep * LANES) {
+        if (before) {
+            RNNSTATS_UNROLL
+            for (int k = 0; k < deep; ++k) simd::store(to + k * LANES, simd::load(S + k * LANES));
+        }
+        double *row = to + deep * LANES;
+        RNNSTATS_UNROLL
+        for (int t = 0; t < rows && own; ++t) simd::store(row + t * LANES, simd::load(z + t * step) * slope[t * gates]);
     }
 }
 
-// V groups from `first` on; `own`: what the block adds, `before`: what S does.
+// V groups from `first` on: adjoints of the state, and of a source in the block's rows, `shared` of which all have.
 template <int V>
 struct Task {
-    std::size_t first;
-    const double *d[V], *A[V];
     const Sweep::Group *group[V];
+    const double *A[V], *d[V];
     long d_step;
-    int rows;
-    bool own, before;
+    int states, shared, rows;
 };
 
-// N columns of a strip from c on, `wanted` of them.
+// N columns of a strip from c on, `wanted` of them: A S + sum over the rows of d (slope z)'.
 template <int N, int V>
 RNNSTATS_INLINE void strip_tile(Sweep &s, const Task<V> &task, const Strip &strip, int c, int wanted) {
     Vec sum[N][2];
     no_sum<N>(sum);
-    const long tile = (strip.tile + c / LANES) * s.K * LANES;
-    if (task.own) {
-        const double *z = s.part.at + static_cast<long>(c) * task.rows;
-        const int shared = task.group[V - 1]->rows;
-        product<N, V>(task.d, task.d_step, z, LANES, 0, shared, sum);
-        if constexpr (V > 1) product<N, 1>(task.d, task.d_step, z, LANES, shared, task.group[0]->rows, sum);
-    }
-    if (task.before) product<N, V>(task.A, LANES, s.S.at + tile, LANES, 0, s.K, sum);
+    const double *right = s.right.at + c * s.length, *own = right + s.deep * LANES;
+    double *S = s.S.at + (strip.tile * LANES + c) * s.deep;
+    product<N, V>(task.d, task.d_step, own, LANES, 1, 0, task.shared, sum);
+    if constexpr (V > 1) product<N, 1>(task.d, task.d_step, own, LANES, 1, task.shared, task.rows, sum);
+    product<N, V>(task.A, LANES, right, 1, s.deep, 0, task.states, sum);
     RNNSTATS_UNROLL
     for (int v = 0; v < V; ++v) {
         const Sweep::Group &g = *task.group[v];
         const long at = strip.flat + c;
-        double *next = g.target + tile;
-        if constexpr (N == 1) {
-            for (int lane = 0; lane < g.lanes; ++lane) {
-                if (g.target) next[lane * LANES] = sum[0][v][lane];
-                else g.out[lane][at] = sum[0][v][lane];
-            }
-        } else {
+        if (g.state >= 0) {
+            RNNSTATS_UNROLL
+            for (int x = 0; x < N; ++x) simd::store(S + x * s.deep + g.state, sum[x][v]);
+            continue;
+        }
+        if constexpr (N == 1)
+            for (int lane = 0; lane < g.lanes; ++lane) g.out[lane][at] = sum[0][v][lane];
+        else {
             Vec y[LANES];
             RNNSTATS_UNROLL
             for (int x = 0; x < LANES; ++x) y[x] = x < N ? sum[x][v] : simd::splat(0.0);
             simd::transpose(y);
-            if (g.target)
-                for (int lane = 0; lane < g.lanes; ++lane) simd::store(next + lane * LANES, y[lane]);
-            else if (wanted == LANES)
+            if (wanted == LANES)
                 for (int lane = 0; lane < g.lanes; ++lane) simd::store(g.out[lane] + at, y[lane]);
             else
                 for (int lane = 0; lane < g.lanes; ++lane) {
@@ -351,46 +351,56 @@ RNNSTATS_INLINE void strip_tile(Sweep &s, const Task<V> &task, const Strip &stri
     }
 }
 
+// Brings near, while a strip's groups from `first` on are computed, where their results go, and, where S is large,
+// their share of what the strip after needs: S, and its source's adjoints.
 template <int V>
-RNNSTATS_INLINE void strip_groups(Sweep &s, Task<V> &task, const Strip &strip, const Strip &after) {
+RNNSTATS_INLINE void bring_near(const Sweep &s, std::size_t first, const Strip &strip, const Strip &after) {
     for (int v = 0; v < V; ++v) {
-        const std::size_t group = task.first + v;
-        task.group[v] = &s.groups[group], task.A[v] = s.adjoints(group);
-        if (strip.left == Strip::Left::sources) task.d[v] = s.source(group, strip.x, 0);
-        else task.d[v] = s.eta_of(group, 0) + strip.x * LANES;
-        for (int lane = 0; !task.group[v]->target && lane < task.group[v]->lanes; ++lane)
-            for (long k = 0; k < strip.columns + LANES - 1; k += LANES)
-                RNNSTATS_PREFETCH(task.group[v]->out[lane] + strip.flat + k, 1);
-        if (after.left == Strip::Left::sources && after.x != strip.x) {
-            const double *soon = s.source(group, after.x, 0);
-            for (int t = 0; t < task.group[v]->rows; ++t) RNNSTATS_PREFETCH(soon + t * LANES, 0);
-        }
+        const Sweep::Group &g = s.groups[first + v];
+        for (int lane = 0; g.state < 0 && lane < g.lanes; ++lane)
+            for (int c = 0; c < strip.columns + LANES - 1; c += LANES)
+                RNNSTATS_PREFETCH(g.out[lane] + strip.flat + c, 1);
     }
-    int c = 0;
-    for (; c + 4 < strip.columns; c += LANES)
-        strip_tile<LANES, V>(s, task, strip, c, std::min(LANES, strip.columns - c));
-    if (c + 1 < strip.columns) strip_tile<4, V>(s, task, strip, c, strip.columns - c);
-    else if (c < strip.columns) strip_tile<1, V>(s, task, strip, c, 1);
+    if (s.tiles * s.deep < (1L << 15)) return; // two megabytes
+    const long lines = padded(after.columns) / LANES * s.deep, count = static_cast<long>(s.groups.size());
+    const double *S = s.S.at + after.tile * s.deep * LANES;
+    const long from = lines * static_cast<long>(first) / count, to = lines * static_cast<long>(first + V) / count;
+    for (long k = from; k < to; ++k) RNNSTATS_PREFETCH(S + k * LANES, 0);
+    for (int v = 0; v < V && after.left == Strip::Left::sources && after.x != strip.x; ++v) {
+        const double *soon = s.source(first + v, after.x);
+        for (int t = 0; t < s.groups[first + v].rows; ++t) RNNSTATS_PREFETCH(soon + t * LANES, 0);
+    }
 }
 
-// Derivatives by the weights within the block, and what comes from S.
+template <int V>
+RNNSTATS_INLINE void strip_groups(Sweep &s, std::size_t first, const Strip &strip, const Strip &after, bool before) {
+    bring_near<V>(s, first, strip, after);
+    Task<V> task;
+    const bool sources = strip.left == Strip::Left::sources, own = strip.left != Strip::Left::nothing;
+    const int columns = strip.columns;
+    for (int v = 0; v < V; ++v) {
+        const Sweep::Group &g = s.groups[first + v];
+        task.group[v] = &g, task.A[v] = s.adjoints(first + v);
+        task.d[v] = sources ? s.source(first + v, strip.x) : s.eta_of(first + v, 0) + strip.x * LANES;
+    }
+    task.d_step = (sources ? 1 : s.net.k_eta) * LANES;
+    task.states = before ? s.K : 0;
+    task.shared = own ? task.group[V - 1]->rows : 0, task.rows = own ? task.group[0]->rows : 0;
+    int c = 0;
+    for (; c + 4 < columns; c += LANES) strip_tile<LANES, V>(s, task, strip, c, std::min(LANES, columns - c));
+    if (c + 1 < columns) strip_tile<4, V>(s, task, strip, c, columns - c);
+    else if (c < columns) strip_tile<1, V>(s, task, strip, c, 1);
+}
+
+// Derivatives by the weights within the block, and what comes from S, which is replaced by that of the next block.
 RNNSTATS_CELLS_CLONES inline void sweep_outer(Sweep &s, std::int64_t b, int rows, bool begins) {
     for (std::size_t i = 0; i < s.strips.size(); ++i) {
         const Strip &strip = s.strips[i], &after = s.strips[std::min(i + 1, s.strips.size() - 1)];
-        const bool own = strip.left != Strip::Left::nothing, before = !begins || strip.at_start;
-        const long d_step = (strip.left == Strip::Left::eta ? s.net.k_eta : 1) * LANES;
-        if (own) strip_seen(s, strip, b, rows);
-        for (long k = 0; !begins && k < (after.columns + LANES - 1) / LANES * s.K; ++k)
-            RNNSTATS_PREFETCH(s.S.at + (after.tile * s.K + k) * LANES, 0);
+        const bool before = !begins || strip.at_start;
+        right_panel(s, strip, b, rows, before);
         std::size_t group = 0;
-        for (; group + 2 <= s.groups.size(); group += 2) {
-            Task<2> two{group, {}, {}, {}, d_step, rows, own, before};
-            strip_groups<2>(s, two, strip, after);
-        }
-        if (group < s.groups.size()) {
-            Task<1> last{group, {}, {}, {}, d_step, rows, own, before};
-            strip_groups<1>(s, last, strip, after);
-        }
+        for (; group + 2 <= s.groups.size(); group += 2) strip_groups<2>(s, group, strip, after, before);
+        if (group < s.groups.size()) strip_groups<1>(s, group, strip, after, before);
     }
 }
 
@@ -402,7 +412,6 @@ inline void Sweep::block(std::int64_t first, std::int64_t end, bool more, double
     begin(first);
     sweep_back(*this, first, rows);
     sweep_outer(*this, first, rows, first == run.offsets[sequence]);
-    if (more) std::swap(S.at, next.at), std::swap(S.size, next.size);
 }
 
 } // namespace cells

@@ -127,7 +127,7 @@ def test_standard_errors_are_those_of_direct_estimation(name):
     y, x = _data(p)
     res = _fit(y, x, **options) if with_inputs else _fit(y, **options)
     varma = res.to_varma()
-    # 1e-4 is what the issue asks for; the gradient left at the fit's end is good for 1e-6
+    # 1e-4: the gradient left at the fit's end is good for 1e-6
     np.testing.assert_allclose(varma.bse, _direct_errors(res, varma), rtol=1e-4)
 
 
