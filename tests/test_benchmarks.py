@@ -248,9 +248,9 @@ def test_operations_of_the_scores_of_observations_grow_with_the_states(bench):
     arch = bench.nonlinear.Case("lstm", 8, 40).arch
     one, each = bench.nonlinear.operations(arch)
     assert one == 3 * arch.size
-    # K = 16 states of 8 units, blocks of 24 rows: passes of 12 + 16 steps a row, of a 16 by 8
-    # matrix and an outer product each; then 16 + 256 / 24 for each weight
-    assert each == pytest.approx((arch.size + 128) * (12 + 16) + arch.size * (16 + 256 / 24))
+    # K = 16 states of 8 units, blocks of 16 rows: passes of 8 + 16 steps a row, of a 16 by 8
+    # matrix and an outer product each; then 16 + 256 / 16 for each weight
+    assert each == pytest.approx((arch.size + 128) * (8 + 16) + arch.size * (16 + 256 / 16))
 
 
 def test_the_stored_table_of_long_dependence_is_that_of_its_plan(bench):
