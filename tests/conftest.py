@@ -159,3 +159,12 @@ class Cases:
 def cases() -> Cases:
     """Give the reference cases."""
     return Cases()
+
+
+@pytest.fixture(autouse=True)
+def _no_figure_is_left_open():
+    """Close what a test has drawn: pyplot keeps figures, and warns when there are many."""
+    yield
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    if pyplot is not None:
+        pyplot.close("all")
