@@ -12,14 +12,16 @@ estimation and the Kalman filter, JASA 86, 1024-1033.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats._checks import warn
+from rnnstats._parallel import worked_through
 from rnnstats.errors import ConvergenceWarning
 from rnnstats.estimation.drawing import Sampled
 from rnnstats.estimation.progress import Counter
@@ -199,7 +201,7 @@ def resample(
     counter = Counter(progress, nboot, "bootstrap", "draw")
     drawn: list[_Drawn] = []
     try:
-        for block in _spread(job, blocks, n_jobs):
+        for block in worked_through(functools.partial(_block, job), blocks, n_jobs):
             drawn += block
             counter.add(len(block))
     except KeyboardInterrupt:
@@ -212,20 +214,6 @@ def resample(
     finally:
         counter.close()
     return _collected(drawn, nboot)
-
-
-def _spread(
-    job: Job, blocks: Sequence[Sequence[np.random.SeedSequence]], n_jobs: int
-) -> Iterator[list[_Drawn]]:
-    """Work through the blocks in order, here or in other processes."""
-    if n_jobs == 1 or len(blocks) == 1:
-        for block in blocks:
-            yield _block(job, block)
-        return
-    from joblib import Parallel, delayed
-
-    work: Iterable[Any] = (delayed(_block)(job, block) for block in blocks)
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(work)
 
 
 def _block(job: Job, seeds: Sequence[np.random.SeedSequence]) -> list[_Drawn]:

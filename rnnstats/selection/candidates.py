@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rnnstats._parallel import worked_through
 from rnnstats.errors import DataError
 from rnnstats.estimation.progress import Counter
 from rnnstats.models.conversion.nesting import beside, embedded, without_state
 from rnnstats.selection.notes import model_of
-from rnnstats.selection.running import ended_early, has_converged, quietly, worked_through
+from rnnstats.selection.running import ended_early, has_converged, quietly
 
 if TYPE_CHECKING:
     from rnnstats.models.linear import LinearRNN
@@ -157,8 +158,9 @@ def fit_all(
     first: dict[Order, Fitted] = {}
     one = partial(_from_data, build, n_starts=n_starts, maxiter=maxiter, seed=seed)
     with Counter(progress, 2 * len(orders), "orders", "fit") as counter:
-        # the largest take longest
-        for found in worked_through(one, orders, n_jobs, backwards=True):
+        # in other processes begin with the largest, which take longest
+        first_to_last = orders if n_jobs == 1 else orders[::-1]
+        for found in worked_through(one, first_to_last, n_jobs):
             first[found.order] = found
             counter.add()
             if found.interrupted:

@@ -21,10 +21,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstats._parallel import worked_through
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.estimation.progress import Counter
 from rnnstats.models.markov import MarkovRNN
-from rnnstats.selection.running import ended_early, quietly, worked_through
+from rnnstats.selection.running import ended_early, quietly
 
 if TYPE_CHECKING:
     from rnnstats.results.markov import MarkovResults

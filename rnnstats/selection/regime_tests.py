@@ -26,13 +26,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats._checks import warn
+from rnnstats._parallel import worked_through
 from rnnstats.errors import ConvergenceWarning, DataError, SpecificationError
 from rnnstats.estimation.bootstrap import streams
 from rnnstats.estimation.progress import Counter
 from rnnstats.results.regimes.forecasting.simulation import resampled
 from rnnstats.results.regimes.inference.refitting import moved
 from rnnstats.selection.regime_fits import FittedRegimes, fit_one, lifted
-from rnnstats.selection.running import has_converged, worked_through
+from rnnstats.selection.running import has_converged
 
 if TYPE_CHECKING:
     from rnnstats.results.regimes.protocol import RegimeModel

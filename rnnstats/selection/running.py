@@ -1,9 +1,9 @@
-"""What every choice among fits needs: working through the candidates, and reading the records."""
+"""What every choice among fits needs: quiet fits, and reading their records."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from rnnstats._checks import warn
@@ -15,39 +15,10 @@ __all__ = [
     "quietly",
     "refuse_unfitted",
     "warn_early_end",
-    "worked_through",
 ]
 
 T = TypeVar("T")
 S = TypeVar("S")
-
-
-def worked_through(
-    one: Callable[[S], T], items: Sequence[S], n_jobs: int, *, backwards: bool = False
-) -> Iterator[T]:
-    """Do the same with each of several things, here or in other processes.
-
-    Parameters
-    ----------
-    one : callable
-    items : sequence
-    n_jobs : int
-        Number of processes.
-    backwards : bool
-        In other processes begin with the last item, where the last ones take longest.
-
-    Yields
-    ------
-    object
-        What `one` makes of each, in the order in which they are worked through.
-    """
-    if n_jobs == 1 or len(items) == 1:
-        yield from map(one, items)
-        return
-    from joblib import Parallel, delayed
-
-    work = (delayed(one)(item) for item in (reversed(items) if backwards else items))
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(work)
 
 
 def quietly(call: Callable[[], Any]) -> Any:

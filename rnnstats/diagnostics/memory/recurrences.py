@@ -29,7 +29,7 @@ from rnnstats.diagnostics.memory.arguments import (
 from rnnstats.diagnostics.memory.batched import slopes_at_once
 from rnnstats.diagnostics.memory.derivatives import as_step, jacobian_of
 from rnnstats.diagnostics.memory.driven import ChainFigures, Driven, LinearDrive
-from rnnstats.diagnostics.memory.trajectories import Given, Kept, Labels, Trajectory
+from rnnstats.diagnostics.memory.trajectories import Estimated, Given, Kept, Labels, Trajectory
 from rnnstats.errors import SpecificationError
 
 __all__ = [
@@ -56,9 +56,12 @@ class Recurrence(ABC):
     ----------
     labels : Labels
         Names and time.
+    estimates : Estimated or None
+        What is known of the estimates, where it takes more than a covariance.
     """
 
     labels: Labels
+    estimates: Estimated | None = None
 
     def names(self, trajectory: Trajectory) -> Labels:
         """Names of the columns of a trajectory.
@@ -125,6 +128,8 @@ class Recurrence(ABC):
         -------
         ndarray, shape (k, k)
         """
+        if self.estimates is not None:
+            return self.estimates.spread(slopes)
         return np.zeros((len(slopes), len(slopes)))
 
     def drive(self) -> LinearDrive | None:
@@ -181,6 +186,8 @@ class Recurrence(ABC):
         ndarray of bool, shape (k,)
             False along parameters that are not identified.
         """
+        if self.estimates is not None:
+            return self.estimates.told(slopes)
         with np.errstate(invalid="ignore"):
             return np.isfinite(np.diagonal(np.atleast_2d(self.spread(slopes))))
 
@@ -193,7 +200,7 @@ class Recurrence(ABC):
             n times the change of the estimates that goes back to the row's score; None where
             nothing is estimated, or from other rows.
         """
-        return None
+        return None if self.estimates is None else self.estimates.influence()
 
 
 @dataclass(eq=False)

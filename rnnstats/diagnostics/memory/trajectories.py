@@ -1,18 +1,19 @@
-"""Derivatives of a recurrence along one run, with names."""
+"""Derivatives of a recurrence along one run, with names, and what is known of its parameters."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-__all__ = ["Given", "Kept", "Labels", "Trajectory"]
+__all__ = ["Estimated", "Given", "Kept", "Labels", "Trajectory"]
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.intp]
+BoolArray = NDArray[np.bool_]
 Given = Literal["inputs", "shocks"]
 
 
@@ -104,3 +105,12 @@ class Kept:
     gate: str
     units: tuple[str, ...]
     values: FloatArray
+
+
+class Estimated(Protocol):
+    """What is known of the estimates of a model's parameters."""
+
+    # see the methods of these names of `Recurrence`
+    def spread(self, slopes: FloatArray) -> FloatArray: ...
+    def told(self, slopes: FloatArray) -> BoolArray: ...
+    def influence(self) -> FloatArray | None: ...

@@ -56,7 +56,7 @@ class DirectionRecurrence(Recurrence):
         All natural parameters.
     direction : {"forward", "backward"}
     estimates : Estimates or None
-        Scores of the rows in the order of the data; None for a point that is moved about.
+        Scores in the order in which the direction reads; None for a point that is moved about.
     """
 
     model: Any
@@ -208,49 +208,6 @@ class DirectionRecurrence(Recurrence):
 
         return axis_slopes(at, self.model, self.theta, self.estimates.bread)
 
-    def spread(self, slopes: FloatArray) -> FloatArray:
-        """Covariance of quantities with these derivatives, see `Recurrence.spread`.
-
-        Parameters
-        ----------
-        slopes : ndarray, shape (k, K)
-
-        Returns
-        -------
-        ndarray, shape (k, k)
-        """
-        if self.estimates is None:
-            return super().spread(slopes)
-        return np.atleast_2d(self.estimates.covariance().of(slopes))
-
-    def told(self, slopes: FloatArray) -> BoolArray:
-        """Which quantities the rows say something about, see `Recurrence.told`.
-
-        Parameters
-        ----------
-        slopes : ndarray, shape (k, K)
-
-        Returns
-        -------
-        ndarray of bool, shape (k,)
-        """
-        if self.estimates is None:
-            return super().told(slopes)
-        with np.errstate(invalid="ignore"):
-            return np.isfinite(np.diagonal(np.atleast_2d(self.estimates.bread.of(slopes))))
-
-    def influence(self) -> FloatArray | None:
-        """How each row moves the estimates, see `Recurrence.influence`.
-
-        Returns
-        -------
-        ndarray, shape (nobs, K), or None
-        """
-        if self.estimates is None or self.estimates.score_obs is None:
-            return None
-        scores = self.estimates.score_obs[self._order]
-        return np.asarray(scores @ self.estimates.bread.generalised * len(scores))
-
 
 def _is_lag(name: str) -> bool:
     head, dot, _ = name.partition(".")
@@ -388,6 +345,8 @@ class TwoSidedMemory(ABC):
         moved = self._given_covariance is not None  # estimates from other rows
         bread = self.covariance if moved else self._inverse_information("approx")
         scores = None if moved else self._derivatives.score_obs
+        if scores is not None and direction == "backward":
+            scores = scores[turn(np.asarray(self.model.offsets))]
         estimates = Estimates(self._asked_covariance, bread, scores)
         return DirectionRecurrence(self.model, self._theta, direction, estimates)
 

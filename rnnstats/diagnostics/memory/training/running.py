@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
+from rnnstats import _parallel
 from rnnstats._checks import warn
 from rnnstats.errors import ConvergenceWarning
 
@@ -45,7 +46,7 @@ def worked_through(
     found: list[tuple[S, T]] = []
     bar = _bar(len(jobs), caller) if progress else None
     try:
-        for job, result in zip(jobs, _results(one, jobs, n_jobs), strict=True):
+        for job, result in zip(jobs, _parallel.worked_through(one, jobs, n_jobs), strict=True):
             found.append((job, result))
             if bar is not None:
                 bar.update(1)
@@ -60,17 +61,6 @@ def worked_through(
         if bar is not None:
             bar.close()
     return found
-
-
-def _results(one: Callable[[S], T], jobs: Sequence[S], n_jobs: int) -> Iterator[T]:
-    """Results in the order of the jobs."""
-    if n_jobs == 1 or len(jobs) == 1:
-        yield from map(one, jobs)
-        return
-    from joblib import Parallel, delayed
-
-    work: Any = (delayed(one)(job) for job in jobs)
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(work)
 
 
 def _bar(total: int, caller: str) -> Any:

@@ -13,12 +13,14 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_generator, warn
+from rnnstats._parallel import worked_through
 from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.convergence import Convergence
 from rnnstats.estimation.progress import Counter
@@ -257,7 +259,9 @@ def _screen(
     if not runs:
         raise no_start(model, f"{model.name}.fit")
     fresh = [run.start for run in runs if not run.iterations and math.isfinite(run.llf)]
-    for run in _each(climber, "screen", runs, fresh, plan.n_jobs):
+    for run in worked_through(
+        partial(_staged, climber, "screen"), [runs[i] for i in fresh], plan.n_jobs
+    ):
         runs[run.start] = run
         meter.add()
 
@@ -279,7 +283,7 @@ def _further(
         number = max(number, sum(runs[i].llf >= level for i in leaders))
     leaders = leaders[:number]
     stage = "further" if climber.model.k_regimes > 2 else "closer"
-    for run in _each(climber, stage, runs, leaders, n_jobs):
+    for run in worked_through(partial(_staged, climber, stage), [runs[i] for i in leaders], n_jobs):
         runs[run.start] = run
     _join(heads, distinct([runs[i] for i in leaders]))
     leaders = [i for i in _leaders(runs, heads) if i in leaders]
@@ -287,20 +291,6 @@ def _further(
     agreed = AGREED * list(heads.values()).count(leaders[0]) >= len(heads) > AGREED
     far = BELOW if agreed else FAR_BELOW
     return [i for i in leaders if not _hopeless(runs[i], top, far)]
-
-
-def _each(
-    climber: Climber, stage: str, runs: Sequence[Run], which: Sequence[int], n_jobs: int
-) -> Iterator[Run]:
-    """One stage of some of the runs, here or in other processes."""
-    if n_jobs == 1 or len(which) < 2:
-        for i in which:
-            yield _staged(climber, stage, runs[i])
-        return
-    from joblib import Parallel, delayed
-
-    jobs = Parallel(n_jobs=n_jobs, return_as="generator")
-    yield from jobs(delayed(_staged)(climber, stage, runs[i]) for i in which)
 
 
 def _staged(climber: Climber, stage: str, run: Run) -> Run:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
 
 from rnnstats._checks import warn
+from rnnstats._parallel import worked_through
 from rnnstats.errors import (
     ConvergenceWarning,
     DataError,
@@ -189,7 +191,7 @@ def each(
     found: list[T] = []
     made = 0
     try:
-        for values in _spread(work, blocks, n_jobs):
+        for values in worked_through(partial(_block, work), blocks, n_jobs):
             made += len(values)
             found += [value for value in values if value is not None]
             counter.add(len(values))
@@ -206,19 +208,9 @@ def each(
     return usable(found, made, caller)
 
 
-def _spread(work: Any, blocks: Sequence[Any], n_jobs: int) -> Iterable[list[Any]]:
-    if n_jobs == 1 or len(blocks) == 1:
-        return (_block(work, *block) for block in blocks)
-    from joblib import Parallel, delayed
-
-    jobs: Iterable[Any] = (delayed(_block)(work, *block) for block in blocks)
-    made: Iterable[list[Any]] = Parallel(n_jobs=n_jobs, return_as="generator")(jobs)
-    return made
-
-
-def _block(work: Any, thetas: FloatArray, seeds: Sequence[np.random.SeedSequence]) -> list[Any]:
+def _block(work: Any, block: tuple[FloatArray, Sequence[np.random.SeedSequence]]) -> list[Any]:
     found = []
-    for theta, seed in zip(thetas, seeds, strict=True):
+    for theta, seed in zip(*block, strict=True):
         try:
             found.append(work(theta, seed) if np.isfinite(theta).all() else None)
         except IMPOSSIBLE:

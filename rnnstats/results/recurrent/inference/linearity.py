@@ -13,7 +13,7 @@ Davies (1987), Biometrika 74, 33-43. Hansen (1996), Econometrica 64, 413-430. Da
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
@@ -29,6 +29,7 @@ from rnnstats._checks import (
     check_literal,
     warn,
 )
+from rnnstats._parallel import worked_through
 from rnnstats.diagnostics.linearity_tests import (
     Form,
     LinearityTest,
@@ -372,7 +373,7 @@ def _simulated(
     blocks = [seeds[at : at + BLOCK] for at in range(0, number, BLOCK)]
     found: list[_Heights] = []
     with Counter(progress, number, "linearity", "draw") as counter:
-        for block in _spread(partial(pair.block, own.theta), blocks, n_jobs):
+        for block in worked_through(partial(pair.block, own.theta), blocks, n_jobs):
             found += block
             counter.add(len(block))
     good = [one for one in found if not one.message]
@@ -405,19 +406,3 @@ def _simulated(
 
 def _ratio(one: _Heights) -> float:
     return max(2.0 * (one.network - one.linear), 0.0)
-
-
-def _spread(
-    work: Callable[[Sequence[np.random.SeedSequence]], list[_Heights]],
-    blocks: Sequence[Sequence[np.random.SeedSequence]],
-    n_jobs: int,
-) -> Iterator[list[_Heights]]:
-    """Work through the blocks in order, here or in other processes."""
-    if n_jobs == 1 or len(blocks) == 1:
-        for block in blocks:
-            yield work(block)
-        return
-    from joblib import Parallel, delayed
-
-    calls: Iterable[Any] = (delayed(work)(block) for block in blocks)
-    yield from Parallel(n_jobs=n_jobs, return_as="generator")(calls)

@@ -53,12 +53,51 @@ class Estimates:
         By which the score of a row moves them: the inverse of the expected information, that of a
         penalty with it; of estimates from other rows their covariance.
     score_obs : ndarray of shape (m, K) or None
-        Scores of the rows of the recursion; None where the estimates come from other rows.
+        Scores of the rows of the recurrence, in its order; None where the estimates come from other
+        rows.
     """
 
     covariance: Callable[[], CovarianceEstimate]
     bread: CovarianceEstimate
     score_obs: FloatArray | None
+
+    def spread(self, slopes: FloatArray) -> FloatArray:
+        """Covariance of quantities with these derivatives, see `Recurrence.spread`.
+
+        Parameters
+        ----------
+        slopes : ndarray, shape (k, K)
+
+        Returns
+        -------
+        ndarray, shape (k, k)
+        """
+        return np.atleast_2d(self.covariance().of(slopes))
+
+    def told(self, slopes: FloatArray) -> BoolArray:
+        """Which quantities the rows say something about, see `Recurrence.told`.
+
+        Parameters
+        ----------
+        slopes : ndarray, shape (k, K)
+
+        Returns
+        -------
+        ndarray of bool, shape (k,)
+        """
+        with np.errstate(invalid="ignore"):
+            return np.isfinite(np.diagonal(np.atleast_2d(self.bread.of(slopes))))
+
+    def influence(self) -> FloatArray | None:
+        """How each row moves the estimates, see `Recurrence.influence`.
+
+        Returns
+        -------
+        ndarray, shape (m, K), or None
+        """
+        if self.score_obs is None:
+            return None
+        return np.asarray(self.score_obs @ self.bread.generalised * len(self.score_obs))
 
 
 @dataclass(eq=False)
@@ -266,49 +305,6 @@ class NetworkRecurrence(Recurrence):
             return function(NetworkRecurrence(self.model, np.array(point)))
 
         return axis_slopes(at, self.model, self.theta, self.estimates.bread)
-
-    def spread(self, slopes: FloatArray) -> FloatArray:
-        """Covariance of quantities with these derivatives, see `Recurrence.spread`.
-
-        Parameters
-        ----------
-        slopes : ndarray, shape (k, K)
-
-        Returns
-        -------
-        ndarray, shape (k, k)
-        """
-        if self.estimates is None:
-            return super().spread(slopes)
-        return np.atleast_2d(self.estimates.covariance().of(slopes))
-
-    def told(self, slopes: FloatArray) -> BoolArray:
-        """Which quantities the rows say something about, see `Recurrence.told`.
-
-        Parameters
-        ----------
-        slopes : ndarray, shape (k, K)
-
-        Returns
-        -------
-        ndarray of bool, shape (k,)
-        """
-        if self.estimates is None:
-            return super().told(slopes)
-        with np.errstate(invalid="ignore"):
-            return np.isfinite(np.diagonal(np.atleast_2d(self.estimates.bread.of(slopes))))
-
-    def influence(self) -> FloatArray | None:
-        """How each row moves the estimates, see `Recurrence.influence`.
-
-        Returns
-        -------
-        ndarray, shape (m, K), or None
-        """
-        if self.estimates is None or self.estimates.score_obs is None:
-            return None
-        scores = self.estimates.score_obs
-        return np.asarray(scores @ self.estimates.bread.generalised * len(scores))
 
 
 @linear_system_of.register
