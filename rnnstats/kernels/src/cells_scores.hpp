@@ -42,8 +42,8 @@ struct Sweep {
     Places at;
     std::vector<Strip> strips;
     std::vector<long> memory_at; // of the layers, in the block's row
-    long seen_row = 0, x_step, length; // from one source, and from one tile of what is multiplied, to the next
-    Buffer w, S, A, turns, eta, X, gates, matrices, scratch, by_inputs, seen, right;
+    long seen_row = 0, x_step; // from one source to the next
+    Buffer w, S, S_next, A, turns, eta, X, gates, matrices, scratch, by_inputs, seen, right;
     int sequence = 0;
 
     Sweep(const Run &all, const double *numbers, const double *functions, int a_row)
@@ -52,11 +52,12 @@ struct Sweep {
         K = net.k_state + slots * net.k_eta, deep = static_cast<int>(padded(K));
         const long best = padded(static_cast<long>(K / std::sqrt(static_cast<double>(r)))); // measured
         limit = static_cast<int>(std::max(16L, std::min(64L, best)));
-        x_step = (limit + 1) * LANES, length = deep + limit;
+        x_step = (limit + 1) * LANES;
         pack(net, weights, Pass::plain, &w);
         list_strips();
         const long groups = (padded(K) + padded(static_cast<long>(limit) * r)) / LANES;
         S.resize(static_cast<std::size_t>(tiles * deep * LANES));
+        S_next.resize(static_cast<std::size_t>(tiles * deep * LANES));
         A.resize(static_cast<std::size_t>(groups * K * LANES));
         turns.resize(static_cast<std::size_t>(groups * 2 * at.x * LANES));
         eta.resize(static_cast<std::size_t>(groups * limit * net.k_eta * LANES), false);
@@ -68,7 +69,7 @@ struct Sweep {
         seen.resize(static_cast<std::size_t>(limit * seen_row));
         long widest = 0;
         for (const Strip &one : strips) widest = std::max(widest, padded(one.columns));
-        right.resize(static_cast<std::size_t>(widest * length), false);
+        right.resize(static_cast<std::size_t>(widest * limit), false);
     }
 
     // Rows `from` to `to`, which begin where the call before ended; out (to - from, r, columns).
@@ -83,7 +84,7 @@ struct Sweep {
         }
     }
 
-    // S of all strips lies in tiles of eight columns, [tile][column][state].
+    // S of all strips lies in tiles of eight columns, [tile][column][state]; that of the next block is made beside it.
     //
     // A group of up to eight passes, through the block's first `rows` rows: those of states, whose results are S of
     // the next block from state `state` on, or of the rows' functions, where `out` says where each goes.
@@ -280,27 +281,21 @@ RNNSTATS_INLINE void put_some(double *to, const double *from, int count) {
     if (count & 1) *to = *from;
 }
 
-// What a strip's groups are multiplied by: of each tile S, [column][state], which may be replaced now, then what the
-// strip has seen in the block's rows, times its slopes, [row][column].
-RNNSTATS_INLINE void right_panel(Sweep &s, const Strip &strip, std::int64_t b, int rows, bool before) {
+// What a strip's groups are multiplied by besides S: what the strip has seen in the block's rows, times its slopes, in
+// tiles [row][column].
+RNNSTATS_INLINE void right_panel(Sweep &s, const Strip &strip, std::int64_t b, int rows) {
     static const double ones[LANES] = {1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0};
-    const double *z = ones, *slope = s.gates.at + strip.gate, *S = s.S.at + strip.tile * s.deep * LANES;
+    if (strip.left == Strip::Left::nothing) return;
+    const double *z = ones, *slope = s.gates.at + strip.gate;
     long step = 0;
     if (strip.seen == Strip::Seen::tape) z = s.run.row(b) + strip.z, step = s.net.stride;
     if (strip.seen == Strip::Seen::block) z = s.seen.at + strip.z, step = s.seen_row;
     double *to = s.right.at;
-    const long gates = strip.left == Strip::Left::sources ? s.at.gates : 0, length = s.length * LANES;
+    const long gates = strip.left == Strip::Left::sources ? s.at.gates : 0, length = s.limit * LANES;
     if (!gates) slope = ones;
-    const int columns = strip.columns, deep = s.deep;
-    const bool own = strip.left != Strip::Left::nothing;
-    for (int c = 0; c < columns; c += LANES, to += length, z += LANES, S += deep * LANES) {
-        if (before) {
-            RNNSTATS_UNROLL
-            for (int k = 0; k < deep; ++k) simd::store(to + k * LANES, simd::load(S + k * LANES));
-        }
-        double *row = to + deep * LANES;
+    for (int c = 0; c < strip.columns; c += LANES, to += length, z += LANES) {
         RNNSTATS_UNROLL
-        for (int t = 0; t < rows && own; ++t) simd::store(row + t * LANES, simd::load(z + t * step) * slope[t * gates]);
+        for (int t = 0; t < rows; ++t) simd::store(to + t * LANES, simd::load(z + t * step) * slope[t * gates]);
     }
 }
 
@@ -318,18 +313,18 @@ template <int N, int V>
 RNNSTATS_INLINE void strip_tile(Sweep &s, const Task<V> &task, const Strip &strip, int c, int wanted) {
     Vec sum[N][2];
     no_sum<N>(sum);
-    const double *right = s.right.at + c * s.length, *own = right + s.deep * LANES;
-    double *S = s.S.at + (strip.tile * LANES + c) * s.deep;
+    const double *own = s.right.at + c * s.limit, *S = s.S.at + (strip.tile * LANES + c) * s.deep;
+    double *S_next = s.S_next.at + (strip.tile * LANES + c) * s.deep;
     product<N, V>(task.d, task.d_step, own, LANES, 1, 0, task.shared, sum);
     if constexpr (V > 1) product<N, 1>(task.d, task.d_step, own, LANES, 1, task.shared, task.rows, sum);
-    product<N, V>(task.A, LANES, right, 1, s.deep, 0, task.states, sum);
+    product<N, V>(task.A, LANES, S, 1, s.deep, 0, task.states, sum);
     RNNSTATS_UNROLL
     for (int v = 0; v < V; ++v) {
         const Sweep::Group &g = *task.group[v];
         const long at = strip.flat + c;
         if (g.state >= 0) {
             RNNSTATS_UNROLL
-            for (int x = 0; x < N; ++x) simd::store(S + x * s.deep + g.state, sum[x][v]);
+            for (int x = 0; x < N; ++x) simd::store(S_next + x * s.deep + g.state, sum[x][v]);
             continue;
         }
         if constexpr (N == 1)
@@ -392,12 +387,12 @@ RNNSTATS_INLINE void strip_groups(Sweep &s, std::size_t first, const Strip &stri
     else if (c < columns) strip_tile<1, V>(s, task, strip, c, 1);
 }
 
-// Derivatives by the weights within the block, and what comes from S, which is replaced by that of the next block.
+// Derivatives by the weights within the block, and what comes from S; and S of the next block.
 RNNSTATS_CELLS_CLONES inline void sweep_outer(Sweep &s, std::int64_t b, int rows, bool begins) {
     for (std::size_t i = 0; i < s.strips.size(); ++i) {
         const Strip &strip = s.strips[i], &after = s.strips[std::min(i + 1, s.strips.size() - 1)];
         const bool before = !begins || strip.at_start;
-        right_panel(s, strip, b, rows, before);
+        right_panel(s, strip, b, rows);
         std::size_t group = 0;
         for (; group + 2 <= s.groups.size(); group += 2) strip_groups<2>(s, group, strip, after, before);
         if (group < s.groups.size()) strip_groups<1>(s, group, strip, after, before);
@@ -412,6 +407,7 @@ inline void Sweep::block(std::int64_t first, std::int64_t end, bool more, double
     begin(first);
     sweep_back(*this, first, rows);
     sweep_outer(*this, first, rows, first == run.offsets[sequence]);
+    std::swap(S.at, S_next.at);
 }
 
 } // namespace cells
