@@ -46,9 +46,19 @@ cdef extern from "cells.hpp" namespace "rnnstats::cells" nogil:
         double *initial
         double *inputs
 
+    cdef cppclass Rule:
+        int64_t count
+        int64_t more
+        const int64_t *source
+        const double *factor
+        const int64_t *to
+        const int64_t *also
+        const double *weight
+
     cdef cppclass Sweep:
         Sweep(const Run&, const double*, const double*, int) except +
         void rows(int64_t, int64_t, double*) except +
+        void rows_by(const Rule&, const int64_t*, double*) except +
 
     void run_forward(Run&, const double*) except +
     void run_backward(const Run&, const double*, double*, const Gradient&) except +
@@ -120,6 +130,21 @@ cdef class Derivatives:
         cdef double *to = _at(out)
         with nogil:
             self.sweep.rows(start, stop, to)
+
+    def scores_by(self, const int64_t[::1] source, factor, const int64_t[::1] to, const int64_t[::1] also, weight,
+                  const int64_t[::1] places, double[:, ::1] out):
+        """Fill rows of out with derivatives by other parameters, one function a row, all rows."""
+        cdef Rule rule
+        rule.count, rule.more = source.shape[0], to.shape[0]
+        if rule.count == 0 or out.shape[0] == 0:
+            return
+        rule.source, rule.factor, rule.weight = &source[0], _read(factor), _read(weight)
+        if rule.more:
+            rule.to, rule.also = &to[0], &also[0]
+        cdef const int64_t *where = &places[0]
+        cdef double *at = &out[0, 0]
+        with nogil:
+            self.sweep.rows_by(rule, where, at)
 
 
 def forward(const int64_t[::1] description, weights, given, initial, const int64_t[::1] offsets, feedback, states, eta,

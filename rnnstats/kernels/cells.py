@@ -39,6 +39,7 @@ from rnnstats.kernels.architecture import (
     Weights,
     python_elman,
 )
+from rnnstats.kernels.chain_rule import ChainRule
 from rnnstats.kernels.reference import cells as reference
 
 try:
@@ -77,6 +78,7 @@ __all__ = [
     "jacobians",
     "python_elman",
     "score_obs",
+    "scores_by",
     "sensitivities",
     "step",
     "step_derivatives",
@@ -345,6 +347,40 @@ def score_obs(
     slopes = _shaped(d_eta, run.eta.shape, "d_eta")
     out = next(_rows(arch, weights, run, slopes[:, None, :], len(slopes)))[1][:, 0]
     return out[:, : arch.size], out[:, arch.size :]
+
+
+def scores_by(
+    arch: Architecture,
+    weights: ArrayLike,
+    run: Forward,
+    d_eta: ArrayLike,
+    rule: ChainRule,
+    places: ArrayLike,
+    out: FloatArray,
+) -> None:
+    """Put derivatives of each row's own function of its eta by other parameters into ``out``.
+
+    Parameters
+    ----------
+    arch : Architecture
+    weights : array_like, shape (P,)
+    run : Forward
+    d_eta : array_like, shape (n, k_eta)
+    rule : ChainRule
+        From the weights and the initial state of the row's sequence, (P + s), to K parameters.
+    places : array_like of int, shape (n,)
+        Where each row goes.
+    out : ndarray, shape (m, K)
+        Overwritten there.
+    """
+    slopes = _shaped(d_eta, run.eta.shape, "d_eta")[:, None, :]
+    where = np.ascontiguousarray(places, dtype=np.int64)
+    if run.tape is None:
+        out[where] = rule(next(_rows(arch, weights, run, slopes, len(slopes)))[1][:, 0])
+        return
+    numbers = _shaped(weights, (arch.size,), "weights")
+    core = _core.Derivatives(run.tape, numbers, slopes, 1)
+    core.scores_by(rule.source, rule.factor, rule.to, rule.also, rule.weight, where, out)
 
 
 def information(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from rnnstats.kernels import cells, two_sided
 from rnnstats.kernels.architecture import Architecture, Feedback
+from rnnstats.kernels.chain_rule import ChainRule
 from rnnstats.kernels.two_sided import TwoSided, TwoSidedRun
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "gates",
     "information",
     "score_obs",
+    "scores_by",
     "slopes",
 ]
 
@@ -55,6 +57,22 @@ def score_obs(
     if isinstance(arch, TwoSided):
         return two_sided.score_obs(arch, weights, run, d_eta)
     return cells.score_obs(arch, weights, run, d_eta)
+
+
+def scores_by(
+    arch: Network,
+    weights: FloatArray,
+    run: Any,
+    d_eta: FloatArray,
+    rule: ChainRule,
+    places: NDArray[np.int64],
+    out: FloatArray,
+) -> None:
+    """As `score_obs`, by other parameters, see `cells.scores_by`."""
+    if isinstance(arch, TwoSided):
+        out[places] = rule(np.hstack(two_sided.score_obs(arch, weights, run, d_eta)))
+    else:
+        cells.scores_by(arch, weights, run, d_eta, rule, places, out)
 
 
 def information(arch: Network, weights: FloatArray, run: Any, curvature: FloatArray) -> FloatArray:

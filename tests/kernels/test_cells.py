@@ -10,6 +10,7 @@ from kernels.networks import CELLS, MEANS, make, needs_cells, problems
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels import cells
 from rnnstats.kernels.cells import Architecture, Cell, Feedback, PythonCell
+from rnnstats.kernels.chain_rule import ChainRule
 from rnnstats.kernels.reference import cells as reference
 from rnnstats.kernels.reference.cells.network import MODULES
 
@@ -202,6 +203,37 @@ def test_sequences_are_independent():
         assert close(own, by_row[rows], 1e-13)
         total += gradient.weights
     assert close(total, together.weights, 1e-12)
+
+
+def random_rule(rng, old, new):
+    """A rule, and its Jacobian (old, new)."""
+    more = min(new, 5)
+    rule = ChainRule(
+        rng.integers(old, size=new), rng.normal(size=new), rng.permutation(new)[:more],
+        rng.integers(old, size=more), rng.normal(size=more),
+    )  # fmt: skip
+    jacobian = np.zeros((old, new))
+    jacobian[rule.source, np.arange(new)] = rule.factor
+    np.add.at(jacobian, (rule.also, rule.to), rule.weight)
+    return rule, jacobian
+
+
+@pytest.mark.usefixtures("backend")
+@pytest.mark.parametrize("new", [1, 40])
+def test_scores_by_other_parameters(new):
+    """Sequences longer and shorter than a block; rows go where they are sent, others stay."""
+    rng = np.random.default_rng(21)
+    problem = make(rng, ["lstm"], (3,), k_eta=2, nobs=130, sequences=3)
+    arch, weights, run = problem.arch, problem.weights, problem.run()
+    rule, jacobian = random_rule(rng, arch.size + arch.k_state, new)
+    places = rng.permutation(150)[:130]
+    out = np.full((150, new), 7.0)
+    cells.scores_by(arch, weights, run, problem.d_eta, rule, places, out)
+    old = np.hstack(cells.score_obs(arch, weights, run, problem.d_eta))
+    np.testing.assert_allclose(rule(old), old @ jacobian, rtol=0, atol=1e-13 * np.abs(old).max())
+    # one function a row, the same blocks: the same sums
+    np.testing.assert_allclose(out[places], rule(old), rtol=1e-14, atol=1e-14 * np.abs(old).max())
+    assert (np.delete(out, places, axis=0) == 7.0).all()
 
 
 @pytest.mark.usefixtures("backend")

@@ -10,6 +10,7 @@
 #pragma once
 
 #include "cells_lanes.hpp"
+#include "cells_rule.hpp"
 
 // Brings near what is read (or, 1, written) soon.
 #if defined(__GNUC__)
@@ -75,11 +76,19 @@ struct Sweep {
     // Rows `from` to `to`, which begin where the call before ended; out (to - from, r, columns).
     void rows(std::int64_t from, std::int64_t to, double *out) {
         while (from < to) {
-            while (run.offsets[sequence + 1] <= from) ++sequence;
-            const std::int64_t last = run.offsets[sequence + 1];
-            const std::int64_t end = std::min<std::int64_t>({from + limit, last, to});
-            block(from, end, end < last, out);
+            const std::int64_t end = next(from, to, out);
             out += (end - from) * r * columns;
+            from = end;
+        }
+    }
+
+    // All rows, of one function each, by the parameters of the rule; row t goes to row places[t] of out.
+    void rows_by(const Rule &rule, const std::int64_t *places, double *out) {
+        Buffer block(static_cast<std::size_t>(limit * columns));
+        for (std::int64_t from = 0; from < run.n;) {
+            const std::int64_t end = next(from, run.n, block.at);
+            for (std::int64_t t = from; t < end; ++t)
+                by_rule(rule, block.at + (t - from) * columns, out + places[t] * rule.count);
             from = end;
         }
     }
@@ -107,6 +116,14 @@ struct Sweep {
     double *source(std::size_t group, long x) const { return X.at + (static_cast<long>(group) * at.x + x) * x_step; }
 
 private:
+    // A block of rows from `from` on; returns where it ends.
+    std::int64_t next(std::int64_t from, std::int64_t to, double *out) {
+        while (run.offsets[sequence + 1] <= from) ++sequence;
+        const std::int64_t last = run.offsets[sequence + 1];
+        const std::int64_t end = std::min<std::int64_t>({from + limit, last, to});
+        block(from, end, end < last, out);
+        return end;
+    }
     void list_strips();
     void block(std::int64_t first, std::int64_t end, bool more, double *out);
     void seed_states(int rows, int pass);

@@ -29,9 +29,12 @@ class InitialLaw(ABC):
     ----------
     k_own : int
         Number of own parameters.
+    moves : bool
+        Whether the start depends on the weights.
     """
 
     k_own: int = 0
+    moves: bool = False
 
     @abstractmethod
     def state(self, weights: FloatArray, own: FloatArray) -> FloatArray | None:
@@ -96,6 +99,8 @@ class _Stationary(InitialLaw):
     and Newton's method; its derivative is that of an implicit function.
     """
 
+    moves = True
+
     def __init__(self, arch: Architecture) -> None:
         self.arch = arch
         self.rest = np.zeros((_RUN, arch.k_in))
@@ -147,6 +152,8 @@ class _Stationary(InitialLaw):
 
 class _Sides(InitialLaw):
     """The fixed points of both directions."""
+
+    moves = True
 
     def __init__(self, arch: TwoSided) -> None:
         self.arch = arch

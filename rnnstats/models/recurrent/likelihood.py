@@ -191,30 +191,6 @@ class RecurrentLikelihood:
             return -math.inf, np.full(len(phi), np.nan)
         return value, gradient
 
-    def scores_at(self, phi: FloatArray) -> FloatArray:
-        """
-        Gradient of each row's contribution by the standardised parameters.
-
-        Parameters
-        ----------
-        phi : ndarray, shape (K,)
-
-        Returns
-        -------
-        ndarray, shape (m, K)
-            NaN where the likelihood does not exist.
-        """
-        found = self._inside(phi)
-        if found is None:
-            return np.full((len(self.data.rows), len(phi)), np.nan)
-        with np.errstate(all="ignore"):
-            by_eta, by_extra = self.bound.slopes(found.run.eta, found.extra)
-            by_weights, by_initial = networks.score_obs(self.arch, found.weights, found.run, by_eta)
-            moved, own = self.start.pull(found.weights, found.initial, by_initial)
-        if moved is not None:
-            by_weights = by_weights + moved
-        return np.hstack([by_weights, by_extra, own])
-
     def information_at(self, phi: FloatArray) -> FloatArray:
         """
         Expected information of the standardised parameters.
@@ -315,10 +291,23 @@ class RecurrentLikelihood:
         -------
         ndarray, shape (nobs, K)
         """
-        scores = self.scores_at(self.chart.to_standard(theta))
-        if np.isnan(scores).all():
+        chart, rows = self.chart, self.data.rows
+        found = self._inside(chart.to_standard(theta))
+        if found is None:
             return np.full((self.data.nobs, len(theta)), np.nan)
-        return self._spread(self.chart.pull(scores))
+        out = np.zeros((self.data.nobs, len(theta)))
+        with np.errstate(all="ignore"):
+            by_eta, by_extra = self.bound.slopes(found.run.eta, found.extra)
+            network = self.arch, found.weights, found.run, by_eta
+            if self.start.moves:
+                by_weights, by_initial = networks.score_obs(*network)
+                moved, own = self.start.pull(found.weights, found.initial, by_initial)
+                whole = by_weights if moved is None else by_weights + moved
+                out[rows] = chart.rule(np.hstack([whole, by_extra, own]))
+            else:
+                networks.scores_by(*network, chart.kernel_rule, rows, out)
+                out[rows[:, None], chart.extra_places] = chart.pull_extra(by_extra)
+        return out
 
     def information(self, theta: FloatArray) -> FloatArray:
         """

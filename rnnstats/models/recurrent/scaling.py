@@ -9,13 +9,14 @@ of standardised outputs differs from that of the outputs by ``-sum log s_y`` ove
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from rnnstats.kernels.chain_rule import ChainRule
 from rnnstats.kernels.networks import Network
 
 __all__ = ["Chart", "Scales", "moments"]
@@ -165,6 +166,34 @@ class Chart:
         natural: FloatArray = out[self.place]
         return natural
 
+    @cached_property
+    def rule(self) -> ChainRule:
+        """From derivatives by ``phi`` to those by ``theta``.
+
+        An input's weight moves the constant beside it too, by the input's mean.
+        """
+        index, constant, mean = self._shared
+        return ChainRule(
+            self.place.astype(np.int64),
+            self._mult[self.place],
+            self._take[index].astype(np.int64),
+            constant.astype(np.int64),
+            self._mult[index] * mean,
+        )
+
+    @cached_property
+    def kernel_rule(self) -> ChainRule:
+        """As `rule`, from derivatives by the kernels' weights and starting state, (P + s).
+
+        Zero for the head's own parameters (`pull_extra`).
+        """
+        rule, q = self.rule, self.extra.stop - self.extra.start
+        own = (rule.source >= self.extra.start) & (rule.source < self.extra.stop)
+        source = np.where(rule.source >= self.extra.stop, rule.source - q, rule.source)
+        return replace(
+            rule, source=np.where(own, 0, source), factor=np.where(own, 0.0, rule.factor)
+        )
+
     def pull(self, gradient: FloatArray) -> FloatArray:
         """
         Derivatives by ``theta`` from those by ``phi``.
@@ -177,18 +206,17 @@ class Chart:
         -------
         ndarray, shape (..., K)
         """
-        out = gradient.copy()
-        if self._moved:
-            for block, shape, inputs, columns in self._firsts:
-                matrix = out[..., block].reshape(*out.shape[:-1], *shape)
-                matrix[..., inputs] += matrix[..., -1:] * self._ratio[columns]
-                out[..., block] = matrix.reshape(*out.shape[:-1], -1)
-            if self.arch.skip:
-                by_constant = out[..., self._constant, None] * self._ratio
-                out[..., self._skip] += by_constant.reshape(*out.shape[:-1], -1)
-        out *= self._mult
-        natural: FloatArray = out[..., self.place]
-        return natural
+        return self.rule(gradient)
+
+    @property
+    def extra_places(self) -> IntArray:
+        """Places of the head's own parameters in ``theta``, shape (q,)."""
+        return self._take[self.extra]
+
+    def pull_extra(self, gradient: FloatArray) -> FloatArray:
+        """Derivatives by the head's own parameters, (..., q), from those by standardised ones."""
+        out: FloatArray = gradient * self._mult[self.extra]
+        return out
 
     def jacobian(self) -> sparse.csr_array:
         """
@@ -199,25 +227,31 @@ class Chart:
         csr_array, shape (K, K)
         """
         k = len(self.place)
-        rows, columns, values = [np.arange(k)], [np.arange(k)], [np.ones(k)]
-        if self._moved:
-            groups = []
-            for block, shape, inputs, read in self._firsts:
-                index = np.arange(block.start, block.stop).reshape(shape)
-                groups.append((index[:, -1], index[:, inputs], self._ratio[read]))
-            if self.arch.skip:
-                skip = np.arange(self._skip.start, self._skip.stop)
-                constant = np.arange(self._constant.start, self._constant.stop)
-                groups.append((constant, skip.reshape(len(constant), -1), self._ratio))
-            for to, sources, ratio in groups:
-                rows.append(np.repeat(to, sources.shape[1]))
-                columns.append(sources.ravel())
-                values.append(np.tile(-ratio, len(to)))
+        index, constant, mean = self._shared
+        own = np.arange(k)
+        places = np.concatenate([own, constant]), np.concatenate([own, index])
         shape_k = (k, k)
-        places = np.concatenate(rows), np.concatenate(columns)
-        linear = sparse.csr_array((np.concatenate(values), places), shape=shape_k)
+        linear = sparse.csr_array((np.concatenate([np.ones(k), -mean]), places), shape=shape_k)
         scaled = sparse.diags_array(1.0 / self._mult) @ linear
         return sparse.csr_array(scaled.tocsr()[self.place])
+
+    @cached_property
+    def _shared(self) -> tuple[IntArray, IntArray, FloatArray]:
+        """Weights of inputs, the constants beside them, and means of the inputs, in their units."""
+        weights, constants = [np.empty(0, dtype=np.intp)], [np.empty(0, dtype=np.intp)]
+        means = [np.empty(0)]
+        groups = []
+        for block, shape, inputs, columns in self._firsts:
+            index = np.arange(block.start, block.stop).reshape(shape)
+            groups.append((index[:, inputs], index[:, -1], self._ratio[columns]))
+        if self.arch.skip:
+            index = np.arange(self._skip.start, self._skip.stop).reshape(-1, len(self._ratio))
+            groups.append((index, np.arange(len(index)) + self._constant.start, self._ratio))
+        for index, constant, mean in groups if self._moved else []:
+            weights.append(index.ravel())
+            constants.append(np.repeat(constant, len(mean)))
+            means.append(np.tile(mean, len(constant)))
+        return np.concatenate(weights), np.concatenate(constants), np.concatenate(means)
 
     def _multipliers(self, k: int) -> FloatArray:
         """What each natural number is multiplied with, in the order of ``phi``."""
