@@ -112,16 +112,31 @@ def score_rows(kind: Kind, units: int, rounds: int, peak: float) -> Iterator[Row
         beside = "its multiplications at the peak of a matrix product"
         yield Row(f"{label}, bound", what, beside, took[one], bound, took[one] / bound, None, note)
     ratio = took["score_obs"] / took["score"]
-    # what the arithmetic allows: adjoint times sensitivities is a product of (1, K) and (K, P) a
-    # row, K / 3 times the score's operations, whatever else is done
-    least = case.arch.k_state / 3.0
-    note = (
-        f"ratio column: score_obs / score; in multiplications {by_row / flops:.0f}, of which "
-        f"adjoint times sensitivities alone {least:.1f}"
-    )
+    note = f"ratio column: score_obs / score; in multiplications {by_row / flops:.0f}"
     yield Row(
         "scores of the observations", what, "the score", took["score_obs"], took["score"], ratio,
-        TEN_AT_MOST if case.arch.k_state <= 16 else None, note,
+        TEN_AT_MOST, note,
+    )  # fmt: skip
+    yield model_row(kind, units, case, rounds)
+
+
+def model_row(kind: Kind, units: int, case: Case, rounds: int) -> Row:
+    """What a user calls: scores of the observations of a model beside its score."""
+    from rnnstats.models.nonlinear import GRU, LSTM, ElmanRNN
+
+    make: Any = {"elman": ElmanRNN, "gru": GRU, "lstm": LSTM}[kind]
+    model = make(case.y[:, 0], case.x, k_hidden=units)
+    params = np.random.default_rng(units).normal(size=len(model.param_names)) / np.sqrt(units)
+    params[-1] = 1.0  # the variance
+    rows, total = model.score_obs(params), model.score(params)
+    if np.abs(rows.sum(axis=0) - total).max() > 1e-10 * np.abs(total).max():
+        raise AssertionError("scores of the observations do not add up to the score")
+    calls = {"score": lambda: model.score(params), "rows": lambda: model.score_obs(params)}
+    took = take_turns(calls, rounds=rounds, budget=4.0)
+    return Row(
+        "model.score_obs", f"{kind}, {units} units, T={NOBS}, a lag", "model.score",
+        took["rows"], took["score"], took["rows"] / took["score"], TEN_AT_MOST,
+        "ratio column: score_obs / score",
     )  # fmt: skip
 
 
