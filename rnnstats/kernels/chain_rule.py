@@ -52,3 +52,32 @@ class ChainRule:
         if len(self.to):
             new[..., self.to] += old[..., self.also] * self.weight
         return new
+
+    def part(self, kept: NDArray[np.integer]) -> tuple[ChainRule, IntArray]:
+        """
+        Rule from some of the old parameters.
+
+        Parameters
+        ----------
+        kept : ndarray of int, shape (c,)
+            Which of the old parameters, none twice.
+
+        Returns
+        -------
+        rule : ChainRule
+            From these, in this order, to the parameters that have one of them as source; what
+            ``also`` adds to these is left out where it is not kept.
+        new : ndarray of int
+            Which parameters these are.
+        """
+        number = np.full(1 + max(x.max(initial=-1) for x in (self.source, self.also, kept)), -1)
+        number[kept] = np.arange(len(kept))
+        new = np.flatnonzero(number[self.source] >= 0)
+        order = np.full(len(self.source), -1)
+        order[new] = np.arange(len(new))
+        some = (number[self.also] >= 0) & (order[self.to] >= 0)
+        rule = ChainRule(
+            number[self.source[new]], self.factor[new],
+            order[self.to[some]], number[self.also[some]], self.weight[some],
+        )  # fmt: skip
+        return rule, new

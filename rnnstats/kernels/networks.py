@@ -69,10 +69,8 @@ def scores_by(
     out: FloatArray,
 ) -> None:
     """As `score_obs`, by other parameters, see `cells.scores_by`."""
-    if isinstance(arch, TwoSided):
-        out[places] = rule(np.hstack(two_sided.score_obs(arch, weights, run, d_eta)))
-    else:
-        cells.scores_by(arch, weights, run, d_eta, rule, places, out)
+    work: Any = two_sided.scores_by if isinstance(arch, TwoSided) else cells.scores_by
+    work(arch, weights, run, d_eta, rule, places, out)
 
 
 def information(arch: Network, weights: FloatArray, run: Any, curvature: FloatArray) -> FloatArray:

@@ -31,6 +31,7 @@ from rnnstats.kernels.architecture import (
     Weights,
     moved,
 )
+from rnnstats.kernels.chain_rule import ChainRule
 
 __all__ = [
     "TwoSided",
@@ -41,6 +42,7 @@ __all__ = [
     "information",
     "jacobians",
     "score_obs",
+    "scores_by",
     "sensitivities",
     "turn",
 ]
@@ -401,6 +403,50 @@ def score_obs(
     by_weights[:, second] += back[0][run.turn]
     by_weights[:, arch.constant] -= slopes
     return by_weights, np.hstack([forth[1], back[1][run.turn]])
+
+
+def scores_by(
+    arch: TwoSided,
+    weights: ArrayLike,
+    run: TwoSidedRun,
+    d_eta: ArrayLike,
+    rule: ChainRule,
+    places: ArrayLike,
+    out: FloatArray,
+) -> None:
+    """Put derivatives of each row's own function of its eta by other parameters into ``out``.
+
+    Parameters
+    ----------
+    arch : TwoSided
+    weights : array_like, shape (P,)
+    run : TwoSidedRun
+    d_eta : array_like, shape (n, k_eta)
+    rule : ChainRule
+        From the weights and the initial state, (P + s), to K parameters.
+    places : array_like of int, shape (n,)
+        Where each row goes.
+    out : ndarray, shape (m, K)
+        Overwritten there.
+    """
+    numbers, slopes = np.asarray(weights, dtype=np.float64), np.asarray(d_eta, dtype=np.float64)
+    where, nobs = np.asarray(places)[:, None], len(slopes)
+    first, second = arch.places
+    middle, end = arch.size + arch.forth.k_state, arch.size + arch.k_state
+    columns = np.concatenate([first, np.arange(arch.size, middle)])
+    part, new = rule.part(columns)
+    found = np.empty((nobs, len(new)))
+    cells.scores_by(arch.forth, numbers[first], run.forth, slopes, part, np.arange(nobs), found)
+    out[where, new] = found
+    columns = np.concatenate([second, np.arange(middle, end)])
+    part, own = rule.part(columns)
+    found = np.empty((nobs, len(own)))
+    cells.scores_by(arch.back, numbers[second], run.back, slopes[run.turn], part, run.turn, found)
+    # both have the constant: once too often
+    both = np.isin(own, new)
+    constant, _ = rule.part(np.arange(arch.constant.start, arch.constant.stop))
+    found[:, both] += out[where, own[both]] - constant(slopes)
+    out[where, own] = found
 
 
 def information(

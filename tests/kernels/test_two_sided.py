@@ -8,6 +8,7 @@ import pytest
 from rnnstats.errors import SpecificationError
 from rnnstats.kernels import cells, networks, two_sided
 from rnnstats.kernels.architecture import Architecture, Cell, Feedback
+from rnnstats.kernels.chain_rule import ChainRule
 from rnnstats.kernels.two_sided import TwoSided
 
 OFFSETS = np.array([0, 4, 5, 11])
@@ -120,6 +121,30 @@ def test_derivatives(gaps):
     np.testing.assert_allclose(
         networks.information(arch, weights, run, curvature), due.T @ due, rtol=1e-9, atol=1e-11
     )
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_scores_by_other_parameters(gaps):
+    """Any rule, also one that adds the shared constant to others and leaves some weights out."""
+    arch = network()
+    weights, inputs, initial = setting(arch, gaps=gaps)
+    loops = None
+    if gaps:
+        loops = Feedback([0, 1], [1, 2], [0, 1], "identity", np.zeros(2), np.ones(2))
+    run = networks.forward(arch, weights, inputs, initial=initial, offsets=OFFSETS, feedback=loops)
+    rng = np.random.default_rng(2)
+    old, new = arch.size + arch.k_state, arch.size + arch.k_state - 4
+    source = rng.permutation(old)[:new]
+    source[:2] = arch.constant.start, arch.constant.start + 1
+    side = np.flatnonzero(source < arch.forth.readout.start)[:5]
+    rule = ChainRule(source, rng.normal(size=new), side, np.arange(5), rng.normal(size=5))
+    slopes = rng.standard_normal(run.eta.shape)
+    places = rng.permutation(20)[:11]
+    out = np.full((20, new), 7.0)
+    networks.scores_by(arch, weights, run, slopes, rule, places, out)
+    due = rule(np.hstack(networks.score_obs(arch, weights, run, slopes)))
+    np.testing.assert_allclose(out[places], due, rtol=1e-12, atol=1e-14)
+    assert (np.delete(out, places, axis=0) == 7.0).all()
 
 
 def test_sizes_are_checked():
