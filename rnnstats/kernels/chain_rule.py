@@ -20,7 +20,7 @@ class ChainRule:
     The derivative by new parameter j is ``factor[j]`` times that by old one ``source[j]``; to
     parameter ``to[i]`` comes ``weight[i]`` times that by old one ``also[i]``.
 
-    Parameters
+    Attributes
     ----------
     source : ndarray of int, shape (K,)
     factor : ndarray, shape (K,)
