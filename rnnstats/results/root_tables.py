@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from rnnstats.diagnostics.memory import roots as arrays
+from rnnstats.diagnostics.memory.standard_errors import StandardError
 from rnnstats.diagnostics.memory.verdicts import verdict_of
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.results.protocol import FloatArray
@@ -18,7 +19,7 @@ __all__ = ["FILTER", "RECURRENCE", "UncertainMatrix", "rate_of", "root_table"]
 RECURRENCE, FILTER = "W_h", "W_h - K V"
 # Columns of the rate, by those of the products of Jacobians.
 _RATE = {
-    "rate": "log_radius", "rate_se": "log_radius_se", "z": "z", "pvalue": "pvalue",
+    "rate": "log_radius", "rate_se": "log_radius_se", "t": "z", "pvalue": "pvalue",
     "verdict": "verdict",
 }  # fmt: skip
 # Below this share of the largest variance that could arise, a variance is rounding: the matrix is
@@ -154,5 +155,5 @@ def _rate(
     known = matrix.is_known()
     error = np.nan if tied and not known else float(_errors(polar[:1, 0], matrix.estimate)[0])
     with np.errstate(divide="ignore"):
-        found_rate = verdict_of(float(np.log(radius)), error, alpha).iloc[0]
+        found_rate = verdict_of(float(np.log(radius)), StandardError(error), alpha).iloc[0]
     return {"of": matrix.name} | {new: found_rate[old] for old, new in _RATE.items()}

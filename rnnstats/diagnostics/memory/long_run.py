@@ -6,10 +6,14 @@ References
 ----------
 Andrews (1991), Heteroskedasticity and autocorrelation consistent covariance matrix estimation,
 Econometrica 59, 817-858; Flegal and Jones (2010), Batch means and spectral variance estimators in
-Markov chain Monte Carlo, Annals of Statistics 38, 1034-1070; Liu, Vats and Flegal (2022), Batch
-size selection for variance estimators in MCMC, Methodology and Computing in Applied Probability 24,
-65-93; Shintani and Linton (2004), Nonparametric neural network estimation of Lyapunov exponents and
-a direct test for chaos, Journal of Econometrics 120, 1-33.
+Markov chain Monte Carlo, Annals of Statistics 38, 1034-1070; Glynn and Iglehart (1990), Simulation
+output analysis using standardized time series, Mathematics of Operations Research 15, 1-16 (batch
+means: Student's t); Liu, Vats and Flegal (2022), Batch size selection for variance estimators in
+MCMC, Methodology and Computing in Applied Probability 24, 65-93; Priestley (1981), Spectral
+Analysis and Time Series, section 6.2.4 (equivalent degrees of freedom); Shintani and Linton (2004),
+Nonparametric neural network estimation of Lyapunov exponents and a direct test for chaos, Journal
+of Econometrics 120, 1-33; Sun (2014), Let's fix it: fixed-b asymptotics versus small-b asymptotics
+in heteroskedasticity and autocorrelation robust inference, Journal of Econometrics 178, 659-677.
 """
 
 from __future__ import annotations
@@ -20,11 +24,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from rnnstats.diagnostics.memory.standard_errors import StandardError
+
 __all__ = [
     "MeanEstimate",
     "andrews_bandwidth",
     "batch_means",
     "batch_size",
+    "kernel_law",
     "kernel_mean",
     "long_run_variance",
     "quadratic_spectral",
@@ -44,11 +51,15 @@ BATCHES, SHARE = 30, 0.05
 
 
 class MeanEstimate(NamedTuple):
-    """A mean of a series with its standard error, and the batches that it is from (0: none)."""
+    """A mean of a series with its standard error."""
 
     mean: float
-    error: float
-    batches: int = 0
+    standard_error: StandardError
+
+    @property
+    def error(self) -> float:
+        """The standard error as a number."""
+        return self.standard_error.value
 
 
 def quadratic_spectral(x: FloatArray) -> FloatArray:
@@ -119,6 +130,45 @@ def long_run_variance(values: FloatArray, bandwidth: float) -> float:
     return float(max(covariances[0] + 2.0 * (weights @ covariances[1:]), 0.0))
 
 
+def kernel_law(n: int, bandwidth: float) -> tuple[float, float]:
+    """Mean and equivalent degrees of freedom of the kernel's estimate of a long-run variance.
+
+    Parameters
+    ----------
+    n : int
+        Rows, at least two.
+    bandwidth : float
+        Of the quadratic-spectral kernel; zero counts no autocovariance.
+
+    Returns
+    -------
+    mean : float
+        Expected estimate over the true variance: below one, since the mean is estimated from the
+        same rows.
+    df : float
+        Of the multiple of a chi-squared variable with the estimate's mean and variance.
+
+    Notes
+    -----
+    The estimate is the quadratic form ``x' M W M x / n`` with ``W_ij = k((i - j) / bandwidth)`` and
+    M taking the mean out: for independent normal rows its mean is ``tr(M W) / n`` and its degrees
+    of freedom are ``tr(M W)^2 / tr(M W M W)``, exactly; ``(n - 1) / n`` and n - 1 without a
+    bandwidth. For rows that depend on each other both hold as long as the spectrum is flat within
+    the kernel's window (Priestley 1981), and a mean over its standard error is Student's with that
+    many degrees of freedom, to the order of bandwidth over n (Sun 2014). Of long series: ``1 - 1.25
+    b`` and ``1 / b``, with b bandwidth over n.
+    """
+    weights = np.ones(n)
+    weights[1:] = quadratic_spectral(np.arange(1, n) / bandwidth) if bandwidth > 0.0 else 0.0
+    sums = np.cumsum(weights)
+    rows = sums + sums[::-1] - 1.0  # of W
+    counts = np.arange(n, 0, -1)
+    squares = 2.0 * float(counts @ weights**2) - n  # tr(W W)
+    whole = float(rows.sum()) / n
+    trace = n - whole
+    return trace / n, trace**2 / (squares - 2.0 * float(rows @ rows) / n + whole**2)
+
+
 def kernel_mean(values: FloatArray) -> MeanEstimate:
     """Mean of a series that depends on itself, with the standard error of Shintani and Linton.
 
@@ -129,14 +179,16 @@ def kernel_mean(values: FloatArray) -> MeanEstimate:
     Returns
     -------
     MeanEstimate
-        The quadratic-spectral kernel with the bandwidth of Andrews (1991); NaN for fewer than 16
-        numbers, or ones that are not finite.
+        The quadratic-spectral kernel with the bandwidth of Andrews (1991), and the law of
+        `kernel_law`; NaN for fewer than 16 numbers, or ones that are not finite.
     """
-    mean = float(values.mean()) if len(values) else np.nan
-    if len(values) < FEWEST or not np.isfinite(values).all():
-        return MeanEstimate(mean, np.nan)
-    variance = long_run_variance(values, andrews_bandwidth(values))
-    return MeanEstimate(mean, float(np.sqrt(variance / len(values))))
+    n, mean = len(values), float(values.mean()) if len(values) else np.nan
+    if n < FEWEST or not np.isfinite(values).all():
+        return MeanEstimate(mean, StandardError.none())
+    bandwidth = andrews_bandwidth(values)
+    error = float(np.sqrt(long_run_variance(values, bandwidth) / n))
+    share, df = kernel_law(n, bandwidth)
+    return MeanEstimate(mean, StandardError(error, df, float(1.0 / np.sqrt(share))))
 
 
 def batch_size(values: FloatArray) -> int:
@@ -194,14 +246,15 @@ def batch_means(values: FloatArray, least: int = 1) -> MeanEstimate:
     -------
     MeanEstimate
         From batches of `batch_size` rows: about the square root of n (Flegal and Jones 2010), of
-        961 numbers or more longer ones where the numbers ask for it. NaN for fewer than 16 numbers,
-        fewer than 4 batches, or numbers that are not finite.
+        961 numbers or more longer ones where the numbers ask for it. Student's t with one degree of
+        freedom less than there are batches (Glynn and Iglehart 1990). NaN for fewer than 16
+        numbers, fewer than 4 batches, or numbers that are not finite.
     """
-    mean = float(values.mean()) if len(values) else np.nan
-    if len(values) < FEWEST or not np.isfinite(values).all():
-        return MeanEstimate(mean, np.nan)
+    n, mean = len(values), float(values.mean()) if len(values) else np.nan
+    if n < FEWEST or not np.isfinite(values).all():
+        return MeanEstimate(mean, StandardError.none())
     size = max(batch_size(values), least)
-    if len(values) < FEWEST_BATCHES * size:
-        return MeanEstimate(mean, np.nan)
-    error = float(np.sqrt(_batch_variance(values, size) / len(values)))
-    return MeanEstimate(mean, error, len(values) // size)
+    if n < FEWEST_BATCHES * size:
+        return MeanEstimate(mean, StandardError.none())
+    error = float(np.sqrt(_batch_variance(values, size) / n))
+    return MeanEstimate(mean, StandardError(error, n // size - 1.0))

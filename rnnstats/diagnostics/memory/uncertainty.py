@@ -29,11 +29,11 @@ class Delta(NamedTuple):
 
 
 class Means(NamedTuple):
-    """Means over rows, (k,), with standard errors and the number of batches each is from."""
+    """Means over rows, (k,), with standard errors and the degrees of freedom of Student's t."""
 
     value: FloatArray
     error: FloatArray
-    batches: NDArray[np.intp]
+    df: FloatArray
 
 
 def delta(recurrence: Recurrence, function: Function) -> Delta:
@@ -73,7 +73,8 @@ def row_means(
     Returns
     -------
     Means
-        NaN errors for fewer than 16 rows and for values that are not finite.
+        NaN errors for fewer than 16 rows and for values that are not finite. Degrees of freedom
+        are those of the batches, more where variance that needs none comes on top.
 
     Notes
     -----
@@ -91,7 +92,7 @@ def row_means(
             found = np.asarray(function(there), dtype=np.float64).mean(axis=0)
         return np.where(finite & np.isfinite(found), found, 0.0)
 
-    error, batches = np.full(value.shape, np.nan), np.zeros(value.shape, dtype=np.intp)
+    error, df = np.full((2, *value.shape), np.nan)
     slopes = recurrence.slopes(means) if finite.any() else None
     influence = recurrence.influence()
     extra, told = np.zeros(len(value)), np.ones(len(value), dtype=bool)
@@ -104,7 +105,6 @@ def row_means(
         column = rows[:, j]
         if slopes is not None and influence is not None:
             column = column + influence @ slopes[j]
-        found = batch_means(column, int(sizes[j]))
-        error[j] = np.hypot(found.error, np.sqrt(max(extra[j], 0.0)))
-        batches[j] = found.batches
-    return Means(value, error, batches)
+        found = batch_means(column, int(sizes[j])).standard_error.plus(float(extra[j]))
+        error[j], df[j] = found.value, found.df
+    return Means(value, error, df)

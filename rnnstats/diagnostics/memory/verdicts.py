@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
-from rnnstats._checks import check_alpha
+from rnnstats.diagnostics.memory.standard_errors import StandardError
 
 __all__ = ["NEITHER", "verdict_of"]
 
@@ -15,7 +14,7 @@ NEITHER = "neither vanishes nor explodes"
 NOTHING = 1e-12
 
 
-def verdict_of(rate: float, error: float, alpha: float) -> pd.DataFrame:
+def verdict_of(rate: float, error: StandardError, alpha: float) -> pd.DataFrame:
     """
     Say whether gradients vanish or explode.
 
@@ -23,8 +22,8 @@ def verdict_of(rate: float, error: float, alpha: float) -> pd.DataFrame:
     ----------
     rate : float
         Log growth of the norm a row.
-    error : float
-        Its standard error: zero where it is known, NaN where it has none.
+    error : StandardError
+        Zero where it is known, NaN where it has none.
     alpha : float
         Level.
 
@@ -33,16 +32,15 @@ def verdict_of(rate: float, error: float, alpha: float) -> pd.DataFrame:
     DataFrame
         One row, see `JacobianProducts.verdict`.
     """
-    width = check_alpha(alpha, "jacobian_products")
-    zero = abs(rate) <= NOTHING and (error <= NOTHING or np.isnan(error))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        z = 0.0 if zero else float(np.divide(rate, error))
-    pvalue = float(2.0 * stats.norm.sf(abs(z)))
+    size = error.value
+    zero = abs(rate) <= NOTHING and (size <= NOTHING or np.isnan(size))
+    ratio = 0.0 if zero else error.ratio(rate)
+    pvalue = error.two_sided(ratio)
     if rate == -np.inf:
         word = "forgets at once"
     elif zero:
         word = NEITHER
-    elif np.isnan(z):
+    elif np.isnan(ratio):
         word = "no standard error"
     elif pvalue > alpha:
         word = "not distinguishable from 1"
@@ -50,10 +48,11 @@ def verdict_of(rate: float, error: float, alpha: float) -> pd.DataFrame:
         word = "vanishing" if rate < 0.0 else "exploding"
     falls = rate < 0.0 and not zero
     half = -np.log(2.0) / rate if falls else np.inf
+    reach = error.reach(alpha)
     row = {
-        "rate": rate, "rate_se": error, "lower": rate - width * error,
-        "upper": rate + width * error, "half_life": half,
-        "half_life_se": half * error / abs(rate) if falls and np.isfinite(rate) else np.nan,
-        "z": z, "pvalue": pvalue, "verdict": word,
+        "rate": rate, "rate_se": size, "lower": rate - reach, "upper": rate + reach,
+        "half_life": half,
+        "half_life_se": half * size / abs(rate) if falls and np.isfinite(rate) else np.nan,
+        "t": ratio, "df": error.df, "pvalue": pvalue, "verdict": word,
     }  # fmt: skip
     return pd.DataFrame([row], index=pd.Index(["state"]))

@@ -95,6 +95,50 @@ def test_batches_grow_where_numbers_turn_back():
     assert long_run.batch_size(noise[1:]) < 200
 
 
+@pytest.mark.parametrize("bandwidth", [0.0, 0.4, 3.0, 25.0])
+def test_law_of_the_kernel_is_that_of_its_quadratic_form(bandwidth):
+    """The matrix written out: traces of it and of its square."""
+    n = 40
+    lags = np.abs(np.subtract.outer(np.arange(n), np.arange(n)))
+    weights = np.eye(n) if not bandwidth else long_run.quadratic_spectral(lags / bandwidth)
+    without = np.eye(n) - 1.0 / n
+    form = without @ weights @ without / n
+    share, df = long_run.kernel_law(n, bandwidth)
+    assert share == pytest.approx(np.trace(form), rel=1e-12)
+    assert df == pytest.approx(np.trace(form) ** 2 / np.trace(form @ form), rel=1e-12)
+    values = autoregression(0.0, n, seed=8)
+    centred = values - values.mean()
+    found = long_run.long_run_variance(values, bandwidth)
+    assert found == pytest.approx(centred @ weights @ centred / n, rel=1e-12)
+
+
+def test_law_of_the_kernel_at_its_limits():
+    assert long_run.kernel_law(50, 0.0) == pytest.approx((49 / 50, 49.0), rel=1e-12)
+    share, df = long_run.kernel_law(100_000, 100.0)
+    # the kernel's integral is 5/4, that of its square 1; what is left out is of the order b^2
+    assert share == pytest.approx(1.0 - 1.25e-3, abs=1e-5)
+    assert df == pytest.approx(1000.0, rel=5e-3)
+
+
+def test_batch_means_are_students():
+    values = autoregression(0.7, 900, seed=5)
+    assert long_run.batch_means(values).standard_error.df == 29.0
+    assert long_run.batch_means(values, 70).standard_error.df == 11.0
+    assert np.isnan(long_run.batch_means(values[:15]).standard_error.df)
+
+
+@pytest.mark.parametrize("means", [long_run.kernel_mean, long_run.batch_means])
+def test_ratios_follow_their_law(means):
+    """Independent rows: the ratio's upper tail against the law that comes with it."""
+    rng, beyond = np.random.default_rng(11), []
+    for _ in range(4000):
+        found = means(rng.standard_normal(40))
+        error = found.standard_error
+        beyond.append(error.two_sided(error.ratio(found.mean)) <= 0.05)
+    # four binomial standard errors; the normal law rejects 10.7 % by batches of six
+    assert np.mean(beyond) == pytest.approx(0.05, abs=0.014)
+
+
 @pytest.mark.parametrize("means", [long_run.kernel_mean, long_run.batch_means])
 def test_too_little_says_nothing(means):
     assert np.isnan(means(np.arange(15.0)).error)

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from results.recurrent.network_cases import at, data, gaussian, network
+from scipy import stats
 from scipy.special import expit
 
 from rnnstats.errors import SpecificationError
@@ -87,3 +88,22 @@ def test_the_objects_tables_and_picture():
     plt.close(fig)
     with pytest.raises(SpecificationError, match="memory: steps must be at least 1"):
         network("layers").memory(steps=0)
+
+
+def test_the_verdict_counts_the_batches():
+    row = network("layers").memory(steps=2).verdict.iloc[0]
+    assert list(row.index) == [
+        "log_rate", "log_rate_se", "half_life", "t", "df", "pvalue", "verdict"
+    ]  # fmt: skip
+    assert row["t"] == pytest.approx(row["log_rate"] / row["log_rate_se"], rel=1e-12)
+    assert row["pvalue"] == pytest.approx(2 * stats.t.sf(abs(row["t"]), row["df"]), rel=1e-9)
+    n = network("layers").model.nobs_likelihood
+    assert row["df"] == n // int(np.sqrt(n)) - 1
+
+
+def test_intervals_of_moving_gates_count_the_batches():
+    results = at(GRU(data()[0], k_hidden=1)._with_penalty(20.0))
+    row = results.memory(steps=2, alpha=0.1).gates.loc["h1"]
+    n = results.model.nobs_likelihood
+    reach = np.log(row["tau_upper"] / row["tau"]) * row["tau"] / row["tau_se"]
+    assert reach == pytest.approx(stats.t.isf(0.05, n // int(np.sqrt(n)) - 1), rel=1e-9)

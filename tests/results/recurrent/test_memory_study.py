@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from rnnstats.errors import ConvergenceWarning
 from rnnstats.models.nonlinear import ElmanRNN
@@ -33,9 +34,9 @@ def test_the_interval_of_the_rate_covers():
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             row = ElmanRNN(y, k_hidden=1).fit(n_starts=4).memory(steps=2).verdict.iloc[0]
-        rows.append((row["log_rate"], row["log_rate_se"]))
-    rates, errors = np.array(rows).T
+        rows.append((row["log_rate"], row["log_rate_se"], stats.t.ppf(0.975, row["df"])))
+    rates, errors, quantiles = np.array(rows).T
     # 95 % of 120 within three binomial standard errors; the spread of 120 rates is known to 7 %
-    covered = np.abs(rates - truth) < 1.96 * errors
+    covered = np.abs(rates - truth) < quantiles * errors
     assert 0.89 <= covered.mean() <= 1.0
     assert errors.mean() == pytest.approx(rates.std(), rel=0.25)

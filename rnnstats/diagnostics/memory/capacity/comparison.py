@@ -16,6 +16,7 @@ from rnnstats.diagnostics.memory.driven import ChainFigures
 from rnnstats.diagnostics.memory.lyapunov.growth import growth_of
 from rnnstats.diagnostics.memory.recurrences import Given, Recurrence, recurrence_of
 from rnnstats.diagnostics.memory.report import Report, lay_out
+from rnnstats.diagnostics.memory.standard_errors import StandardError
 from rnnstats.diagnostics.memory.uncertainty import row_means
 from rnnstats.diagnostics.memory.verdicts import verdict_of
 from rnnstats.errors import SpecificationError
@@ -295,12 +296,12 @@ class _Study:
         """Row of the verdict."""
         growth = growth_of(self.recurrence, given, 0)
         leading = np.eye(len(growth.rates))[0]
-        table = verdict_of(float(growth.rates[0]), growth.error(leading), self.alpha)
+        table = verdict_of(float(growth.rates[0]), growth.standard_error(leading), self.alpha)
         return {str(name): value for name, value in table.iloc[0].items()}
 
     def _chain_rate(self, chain: ChainFigures) -> dict[str, Any]:
         """Row of the verdict on the chain."""
-        table = verdict_of(chain.rate, chain.rate_error, self.alpha)
+        table = verdict_of(chain.rate, StandardError(chain.rate_error), self.alpha)
         return {str(name): value for name, value in table.iloc[0].items()}
 
     def _weigh(self) -> Weighed:

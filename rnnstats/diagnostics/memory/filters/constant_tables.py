@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import stats
 
 from rnnstats.diagnostics.memory import roots as arrays
 from rnnstats.diagnostics.memory.recurrences import Kept, Recurrence
+from rnnstats.diagnostics.memory.standard_errors import two_sided_quantile
 from rnnstats.diagnostics.memory.time_units import Scale
 from rnnstats.diagnostics.memory.uncertainty import delta, row_means
 
@@ -222,7 +222,7 @@ def _rates(recurrence: Recurrence, alpha: float) -> tuple[FloatArray, FloatArray
 
     rows = logs(recurrence)
     means = row_means(recurrence, logs)
-    width = np.asarray(stats.t.ppf(1.0 - alpha / 2.0, np.maximum(means.batches - 1, 1)))
+    df = means.df
     with np.errstate(invalid="ignore"):
         still = ~(np.ptp(rows, axis=0) > STILL)
     error = means.error
@@ -230,8 +230,8 @@ def _rates(recurrence: Recurrence, alpha: float) -> tuple[FloatArray, FloatArray
         with np.errstate(invalid="ignore"):
             own = delta(recurrence, lambda there: np.nan_to_num(logs(there)).mean(axis=0)).error
         error = np.where(still, own, error)
-        width = np.where(still, stats.norm.ppf(1.0 - alpha / 2.0), width)
-    return means.value, error, width
+        df = np.where(still, np.inf, df)
+    return means.value, error, two_sided_quantile(alpha, df)
 
 
 def _kept(recurrence: Recurrence) -> Kept:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from rnnstats._checks import check_alpha, check_float, check_int, check_literal
 from rnnstats.diagnostics.memory.lyapunov.growth import ErrorMethod, Growth, growth_of
@@ -20,6 +19,7 @@ from rnnstats.diagnostics.memory.recurrences import (
     recurrence_of,
 )
 from rnnstats.diagnostics.memory.report import Report, lay_out
+from rnnstats.diagnostics.memory.standard_errors import StandardError
 from rnnstats.errors import SpecificationError
 
 if TYPE_CHECKING:
@@ -53,7 +53,11 @@ class ChaosTest(Report):
     bse : float
         Its standard error by `method`.
     statistic : float
-        Their ratio, standard normal at an exponent of zero.
+        Their ratio.
+    df : float
+        Degrees of freedom of Student's law of the ratio at an exponent of zero: one less than there
+        are batches, those that the kernel's variance is equivalent to (whose ratio is that much
+        wider as the kernel's estimate is small on average), infinite by the delta method.
     method : {"shintani_linton", "batch_means"}
         Of the variance.
     alpha : float
@@ -70,17 +74,19 @@ class ChaosTest(Report):
     exponent: float
     bse: float
     statistic: float
+    df: float
     method: ErrorMethod
     alpha: float
     verdict: str
     nobs: int
     _growth: Growth
+    _error: StandardError
     _title: str
 
     @property
     def pvalues(self) -> pd.Series:
         """One-sided p-values by hypothesis (a copy)."""
-        found = [stats.norm.cdf(self.statistic), stats.norm.sf(self.statistic)]
+        found = [self._error.above(-self.statistic), self._error.above(self.statistic)]
         return pd.Series(found, index=list(HYPOTHESES), name="pvalue")
 
     @property
@@ -99,7 +105,8 @@ class ChaosTest(Report):
         table["rejected"] = ["yes" if one else "no" for one in table["rejected"]]
         notes = [
             f"Largest Lyapunov exponent {self.exponent:.6g}, standard error {self.bse:.3g} "
-            f"({_how(self._growth, self.method)}), {self.nobs} rows. Verdict: {self.verdict}.",
+            f"({_how(self._growth, self.method)}; {self.df:.4g} degrees of freedom), {self.nobs} "
+            f"rows. Verdict: {self.verdict}.",
         ]
         return lay_out({heading: table}, notes)
 
@@ -116,7 +123,7 @@ class ChaosTest(Report):
         """
         from rnnstats.diagnostics.memory.lyapunov.plots import draw_chaos
 
-        return draw_chaos(self.exponent, self.bse, self.alpha, self.verdict, fig=fig)
+        return draw_chaos(self.exponent, self._error, self.alpha, self.verdict, fig=fig)
 
 
 def _how(growth: Growth, method: ErrorMethod) -> str:
@@ -206,18 +213,17 @@ def chaos_of(
     growth = found.growth
     first: np.ndarray[Any, np.dtype[np.float64]] = np.zeros(len(growth.rates))
     first[0] = 1.0
-    rate, error = float(growth.rates[0]), growth.error(first, how)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = float(np.divide(rate, error)) if np.isfinite(rate) else rate
+    rate, error = float(growth.rates[0]), growth.standard_error(first, how).over(dt)
+    ratio = error.ratio(rate / dt)
     if np.isnan(ratio):
         verdict = "no standard error"
-    elif stats.norm.sf(ratio) <= alpha:
+    elif error.above(ratio) <= alpha:
         verdict = "explosion" if growth.closed else "chaos"
     else:
-        verdict = "no chaos" if stats.norm.cdf(ratio) <= alpha else "not distinguishable from 0"
+        verdict = "no chaos" if error.above(-ratio) <= alpha else "not distinguishable from 0"
     title = found.recurrence.labels.title
-    values = (rate / dt, error / dt, ratio, how, float(alpha), verdict, found.nobs)
-    return ChaosTest(*values, _growth=growth, _title=title)
+    values = (rate / dt, error.value, ratio, error.df, how, float(alpha), verdict, found.nobs)
+    return ChaosTest(*values, _growth=growth, _error=error, _title=title)
 
 
 def chaos_test(
@@ -257,15 +263,15 @@ def chaos_test(
         with the state and come back as inputs, or its inputs, lagged outputs among them.
     method : {"shintani_linton", "batch_means"}
         Variance of the mean log growth: quadratic-spectral kernel with the bandwidth of Andrews
-        (1991), or batch means.
+        (1991), or batch means; each with the Student's law that it implies.
     alpha : float
         Level of each of the two tests.
 
     Returns
     -------
     ChaosTest
-        ``exponent``, ``bse``, ``statistic``, ``pvalues``, ``verdict``, ``frame``, ``summary()``,
-        ``plot()``.
+        ``exponent``, ``bse``, ``statistic``, ``df``, ``pvalues``, ``verdict``, ``frame``,
+        ``summary()``, ``plot()``.
 
     Raises
     ------
@@ -276,9 +282,11 @@ def chaos_test(
     -----
     With T_t the product of the Jacobians of rows 1 to t and v its direction of largest growth, the
     exponent is the mean over rows of ``log |T_t v| / |T_{t-1} v|``, which is theirs; its variance
-    is the long-run variance of these numbers over n. For results of a model the rows' scores are
-    added, so that it holds what estimation adds too. Where one matrix moves the state in all rows
-    the exponent is the log of its spectral radius, with a delta-method error.
+    is the long-run variance of these numbers over n. They take the normal law for the ratio; here
+    it is Student's, since the variance is an estimate (Sun 2014; see `long_run.kernel_law`). For
+    results of a model the rows' scores are added, so that it holds what estimation adds too. Where
+    one matrix moves the state in all rows the exponent is the log of its spectral radius, with a
+    delta-method error.
 
     The variance must not be zero. It is for maps that are smooth changes of coordinates of a map
     with one slope (the logistic map at 4): there the exponent converges faster than any standard
@@ -287,7 +295,9 @@ def chaos_test(
     References
     ----------
     Shintani and Linton (2004), Nonparametric neural network estimation of Lyapunov exponents and a
-    direct test for chaos, Journal of Econometrics 120, 1-33.
+    direct test for chaos, Journal of Econometrics 120, 1-33; Sun (2014), Let's fix it: fixed-b
+    asymptotics versus small-b asymptotics in heteroskedasticity and autocorrelation robust
+    inference, Journal of Econometrics 178, 659-677.
 
     Examples
     --------

@@ -20,6 +20,7 @@ from scipy.linalg import lapack
 from rnnstats.diagnostics.memory import roots as arrays
 from rnnstats.diagnostics.memory.long_run import batch_means, kernel_mean
 from rnnstats.diagnostics.memory.recurrences import Given, Recurrence, Trajectory
+from rnnstats.diagnostics.memory.standard_errors import StandardError
 
 __all__ = [
     "ErrorMethod",
@@ -195,7 +196,9 @@ class Growth:
         """Whether the rates are the logs of the eigenvalues of a matrix."""
         return self.rows is None
 
-    def error(self, weights: FloatArray, method: ErrorMethod = "batch_means") -> float:
+    def standard_error(
+        self, weights: FloatArray, method: ErrorMethod = "batch_means"
+    ) -> StandardError:
         """Standard error of a weighted sum of the rates.
 
         Parameters
@@ -206,22 +209,22 @@ class Growth:
 
         Returns
         -------
-        float
+        StandardError
             Zero for a known matrix; NaN for fewer than 16 rows, and for rates that are not finite.
         """
         used = weights != 0.0
         if not np.isfinite(self.rates[used]).all() or not np.isfinite(weights).all():
-            return np.nan
+            return StandardError.none()
         cov = self.cov[np.ix_(used, used)]
         extra = float(weights[used] @ cov @ weights[used])
-        within = 0.0
+        within = StandardError(0.0)
         if self.rows is not None and used.any():
             values = self.rows[:, used] @ weights[used]
             means = batch_means if method == "batch_means" else kernel_mean
-            within = means(values).error
-        return float(np.hypot(within, np.sqrt(np.maximum(extra, 0.0))))
+            within = means(values).standard_error
+        return within.plus(extra)
 
-    def errors(self, method: ErrorMethod = "batch_means") -> FloatArray:
+    def standard_errors(self, method: ErrorMethod = "batch_means") -> list[StandardError]:
         """Standard errors of the rates.
 
         Parameters
@@ -230,9 +233,10 @@ class Growth:
 
         Returns
         -------
-        ndarray, shape (m,)
+        list of StandardError
+            One a rate.
         """
-        return np.array([self.error(one, method) for one in np.eye(len(self.rates))])
+        return [self.standard_error(one, method) for one in np.eye(len(self.rates))]
 
 
 def kept_rows(offsets: IntArray, burn: int) -> BoolArray:

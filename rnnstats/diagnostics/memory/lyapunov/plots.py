@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from rnnstats._picture import BLUE, GREY, ORANGE, legend, new_figure, percent, style
+from rnnstats.diagnostics.memory.standard_errors import StandardError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -151,14 +152,15 @@ def draw_finite_time(frame: pd.DataFrame, exponents: FloatArray, *, fig: Figure 
 
 
 def draw_chaos(
-    exponent: float, error: float, alpha: float, verdict: str, *, fig: Figure | None
+    exponent: float, error: StandardError, alpha: float, verdict: str, *, fig: Figure | None
 ) -> Figure:
-    """Draw the normal density around the estimate, with the one-sided bounds.
+    """Draw the density around the estimate, with the one-sided bounds.
 
     Parameters
     ----------
-    exponent, error : float
-        Estimate and standard error.
+    exponent : float
+        Estimate.
+    error : StandardError
     alpha : float
         Level of each test.
     verdict : str
@@ -170,15 +172,16 @@ def draw_chaos(
     """
     fig = new_figure(fig, caller="plot", width=7.0, height=3.4)
     ax = fig.subplots()
-    if np.isfinite(exponent) and np.isfinite(error) and error > 0.0:
-        width = float(stats.norm.isf(alpha))
-        x = exponent + error * np.linspace(-4.0, 4.0, 401)
-        density = stats.norm.pdf(x, exponent, error)
+    if np.isfinite(exponent) and np.isfinite(error.value) and error.value > 0.0:
+        reach = error.reach(2.0 * alpha)
+        size = error.scale * error.value
+        x = exponent + max(4.0 * size, 1.2 * reach) * np.linspace(-1.0, 1.0, 401)
+        density = stats.t.pdf(x, error.df, exponent, size)
         ax.fill_between(x, density, color=BLUE, alpha=0.18, lw=0)
         ax.plot(x, density, color=BLUE, linewidth=1.2, label="estimate")
-        for place, side in ((-width, "lower"), (width, "upper")):
+        for place, side in ((-reach, "lower"), (reach, "upper")):
             ax.axvline(
-                exponent + place * error, color=ORANGE, linewidth=1.2,
+                exponent + place, color=ORANGE, linewidth=1.2,
                 linestyle="--" if side == "lower" else ":",
                 label=f"{percent(alpha)} {side} bound",
             )  # fmt: skip

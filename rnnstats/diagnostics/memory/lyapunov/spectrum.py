@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from rnnstats._checks import check_alpha, check_float
 from rnnstats._picture import percent
@@ -91,7 +90,7 @@ class LyapunovSpectrum(Report):
             With the covariance of the exponents, which need not be small: the sum of all exponents
             of a map with constant determinant has none.
         """
-        return self._found.growth.error(np.asarray(weights, dtype=np.float64), method)
+        return self._found.growth.standard_error(np.asarray(weights, dtype=float), method).value
 
     @property
     def quantities(self) -> pd.DataFrame:
@@ -118,20 +117,24 @@ class LyapunovSpectrum(Report):
         """One row an exponent, largest first.
 
         ``exponent`` with ``exponent_se`` (batch means) and the ends ``lower`` and ``upper`` of its
-        interval; ``shintani_linton_se``; ``z`` and the two-sided ``pvalue`` of an exponent of zero
-        by batch means; ``verdict``: "positive", "negative" or "not distinguishable from 0".
+        interval; ``shintani_linton_se``; ``t`` and the two-sided ``pvalue`` of an exponent of zero
+        by batch means and Student's law with ``df`` degrees of freedom (infinite by the delta
+        method: the normal law); ``verdict``: "positive", "negative" or "not
+        distinguishable from 0".
         """
-        width = float(stats.norm.isf(self.alpha / 2.0))
-        kernel = self._found.growth.errors("shintani_linton") / self.dt
-        with np.errstate(divide="ignore", invalid="ignore"):
-            z = np.where(np.isneginf(self.exponents), -np.inf, self.exponents / self.bse)
-            reach = np.where(np.isfinite(self.exponents), width * self.bse, 0.0)
-        pvalue = 2.0 * stats.norm.sf(np.abs(z))
+        growth = self._found.growth
+        kernel = [one.over(self.dt).value for one in growth.standard_errors("shintani_linton")]
+        errors = [one.over(self.dt) for one in growth.standard_errors()]
+        pairs = list(zip(errors, self.exponents.tolist(), strict=True))
+        ratio = [error.ratio(exponent) for error, exponent in pairs]
+        pvalue = [error.two_sided(one) for error, one in zip(errors, ratio, strict=True)]
+        reach = np.array([error.reach(self.alpha) if np.isfinite(e) else 0.0 for error, e in pairs])
         table = {
             "exponent": self.exponents, "exponent_se": self.bse,
             "lower": self.exponents - reach, "upper": self.exponents + reach,
-            "shintani_linton_se": kernel, "z": z, "pvalue": pvalue,
-            "verdict": [_word(*one, self.alpha) for one in zip(z, pvalue, strict=True)],
+            "shintani_linton_se": kernel, "t": ratio, "df": [error.df for error in errors],
+            "pvalue": pvalue,
+            "verdict": [_word(*one, self.alpha) for one in zip(ratio, pvalue, strict=True)],
         }  # fmt: skip
         index = pd.RangeIndex(1, len(self.exponents) + 1, name="direction")
         return pd.DataFrame(table, index=index)
@@ -181,7 +184,8 @@ class LyapunovSpectrum(Report):
         level = percent(self.alpha)
         table = self.frame.rename_axis(index=None)
         table.columns = pd.Index([
-            "exponent", "std err", "[lower", "upper]", "S-L err", "z", "P>|z|", "verdict"
+            "exponent", "std err", "[lower", "upper]", "S-L err", "t", "df", "P>|t|",
+            "verdict",
         ])  # fmt: skip
         test = self.test_chaos()
         tests = test.frame.rename_axis(index=None)
@@ -208,8 +212,9 @@ class LyapunovSpectrum(Report):
             )
         else:
             notes.append(
-                f"std err: batch means, {level} intervals; S-L err: Shintani and Linton "
-                "(quadratic-spectral kernel, bandwidth of Andrews), used in the tests of chaos."
+                f"std err: batch means, {level} intervals by Student's t; S-L err: Shintani and "
+                "Linton (quadratic-spectral kernel, bandwidth of Andrews), used in the tests of "
+                "chaos."
             )
         if np.isneginf(self.exponents).any():
             notes.append("-inf: a direction that is lost within a step.")
@@ -234,12 +239,12 @@ class LyapunovSpectrum(Report):
         )  # fmt: skip
 
 
-def _word(z: float, pvalue: float, alpha: float) -> str:
-    if np.isnan(z):
+def _word(ratio: float, pvalue: float, alpha: float) -> str:
+    if np.isnan(ratio):
         return "no standard error"
     if pvalue > alpha:
         return "not distinguishable from 0"
-    return "positive" if z > 0.0 else "negative"
+    return "positive" if ratio > 0.0 else "negative"
 
 
 def lyapunov_spectrum(
@@ -303,9 +308,10 @@ def lyapunov_spectrum(
     and Linton (2004). A stretch that is not above rounding is one of zero.
 
     Standard errors are those of a mean over rows that depend on each other: batch means, of the
-    square root of n rows or more (Liu, Vats and Flegal 2022), and the estimator of Shintani and
-    Linton (2004). For results both take the mean of each row's influence: its stretch, and what its
-    score adds through the estimates.
+    square root of n rows or more (Liu, Vats and Flegal 2022) with Student's law of their number
+    less one, and the estimator of Shintani and Linton (2004) with its equivalent degrees of freedom
+    (see `long_run.kernel_law`). For results both take the mean of each row's influence: its
+    stretch, and what its score adds through the estimates.
 
     Where one matrix moves the state in all rows that count (linear models, a state at rest), the
     exponents are the logs of the moduli of its eigenvalues, exactly, with the delta method.
@@ -336,4 +342,5 @@ def lyapunov_spectrum(
     recurrence = recurrence_of(step, h0, nsteps, jacobian=jacobian, inputs=inputs, caller=caller)
     found = measured(recurrence, given, burn, caller=caller)
     growth = found.growth
-    return LyapunovSpectrum(growth.rates / unit, growth.errors() / unit, unit, float(alpha), found)
+    errors = np.array([one.over(unit).value for one in growth.standard_errors()])
+    return LyapunovSpectrum(growth.rates / unit, errors, unit, float(alpha), found)

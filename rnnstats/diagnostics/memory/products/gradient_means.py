@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from rnnstats.diagnostics.memory.products.lagged import LaggedGradients, one_window, over_rows
 from rnnstats.diagnostics.memory.recurrences import Given, Recurrence
+from rnnstats.diagnostics.memory.standard_errors import two_sided_quantile
 from rnnstats.diagnostics.memory.uncertainty import delta, row_means
 
 __all__ = ["GradientMeans"]
@@ -115,12 +116,35 @@ class GradientMeans:
         return len(self.found.rows) == 1 and self.found.trajectory.nobs == self.found.horizon + 1
 
     @cached_property
-    def errors(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Standard errors of the means, of the second means, of sums and of mean lags."""
+    def _inference(self) -> tuple[FloatArray, FloatArray]:
+        """Standard errors of all columns, and their degrees of freedom."""
         if self._single:
             error = delta(self.recurrence, lambda there: self._columns(there)[0]).error
-        else:
-            error = row_means(self.recurrence, self._columns, self._depend()).error
+            return error, np.where(np.isnan(error), np.nan, np.inf)
+        found = row_means(self.recurrence, self._columns, self._depend())
+        return found.error, found.df
+
+    def reach(self, alpha: float) -> FloatArray:
+        """Half the lengths of the intervals of the means, by Student's law.
+
+        Parameters
+        ----------
+        alpha : float
+            One minus the coverage.
+
+        Returns
+        -------
+        ndarray
+            One a row of `frame`.
+        """
+        lags = len(self.found.logs)
+        error, df = (part.reshape(2 * lags + 2, -1)[:lags].T.ravel() for part in self._inference)
+        return np.asarray(error * two_sided_quantile(alpha, df))
+
+    @property
+    def errors(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Standard errors of the means, of the second means, of sums and of mean lags."""
+        error, _ = self._inference
         lags = len(self.found.logs)
         table = error.reshape(2 * lags + 2, -1)
         return table[:lags], table[lags : 2 * lags], table[-2], table[-1]

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_alpha, check_literal
 from rnnstats.diagnostics.memory.products.gradient_means import GradientMeans
@@ -76,6 +76,7 @@ class GradientByLag(Report):
     alpha: float
     _frame: pd.DataFrame
     _totals: pd.DataFrame
+    _reach: NDArray[np.float64]
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -192,8 +193,8 @@ class GradientByLag(Report):
         """
         step = self.labels.step
         if self.of == "output" and self.by == "input":
-            width = check_alpha(self.alpha, "plot")
-            return draw_gradients(self._frame, width, self.alpha, step, fig=fig)
+            frame = self._frame.assign(reach=self._reach)
+            return draw_gradients(frame, self.alpha, step, fig=fig)
         words = {"state": "h(t)", "output": "E[y(t)]"}[self.of]
         by = {"state": "h(t-k)", "input": "x(t-k)"}[self.by]
         return draw_gradient_norms(self._frame, f"Norm of d{words}/d{by}", step, fig=fig)
@@ -293,7 +294,8 @@ def gradient_by_lag(
     study = GradientMeans(recurrence, given, _gradients(trajectory, of, by, steps), trajectory.nobs)
     names = {"output": labels.outputs, "input": labels.inputs}
     levels: dict[str, tuple[str, ...]] = {one: names[one] for one in (of, by) if one in names}
-    return GradientByLag(of, by, labels, float(alpha), study.frame(levels), study.totals(levels))
+    frame, totals = study.frame(levels), study.totals(levels)
+    return GradientByLag(of, by, labels, float(alpha), frame, totals, study.reach(alpha))
 
 
 def _check_parts(

@@ -119,10 +119,11 @@ class JacobianProducts(Report):
         ``rate`` (a copy): the largest Lyapunov exponent along the series, of one matrix the log of
         its spectral radius; ``rate_se`` by batch means with what the estimation of the parameters
         adds, of one matrix by the delta method; ``lower`` and ``upper``, ends of its interval;
-        ``half_life`` in rows, infinite where nothing vanishes, with ``half_life_se``; ``z`` and the
-        two-sided ``pvalue`` of a rate of 0; ``verdict``: "vanishing", "exploding", "not
-        distinguishable from 1"; where the rate is 0 exactly, "neither vanishes nor explodes"; of a
-        rate of ``-inf`` "forgets at once"; else "no standard error".
+        ``half_life`` in rows, infinite where nothing vanishes, with ``half_life_se``; ``t`` and the
+        two-sided ``pvalue`` of a rate of 0, by Student's law with ``df`` degrees of freedom (those
+        of the batches; infinite by the delta method: the normal law); ``verdict``: "vanishing",
+        "exploding", "not distinguishable from 1"; where the rate is 0 exactly, "neither vanishes
+        nor explodes"; of a rate of ``-inf`` "forgets at once"; else "no standard error".
         """
         return self._verdict.copy()
 
@@ -236,7 +237,7 @@ class JacobianProducts(Report):
 
 _HEADINGS = {
     "rate_se": "std err", "lower": "[lower", "upper": "upper]", "half_life": "half-life",
-    "half_life_se": "std err ", "pvalue": "P>|z|",
+    "half_life_se": "std err ", "pvalue": "P>|t|",
 }  # fmt: skip
 
 
@@ -327,7 +328,7 @@ def jacobian_products(
         float(alpha),
         trajectory,
         found,
-        verdict_of(float(growth.rates[0]), growth.error(leading), alpha),
+        verdict_of(float(growth.rates[0]), growth.standard_error(leading), alpha),
     )
 
 

@@ -157,20 +157,17 @@ def draw_gradient_norms(
     return fig
 
 
-def draw_gradients(
-    frame: pd.DataFrame, width: float, alpha: float, step: str, *, fig: Figure | None
-) -> Figure:
+def draw_gradients(frame: pd.DataFrame, alpha: float, step: str, *, fig: Figure | None) -> Figure:
     """
     Draw gradients of outputs by past inputs, with the interval of the mean and the range over rows.
 
     Parameters
     ----------
     frame : DataFrame
-        As `GradientByLag.frame`: index ``output``, ``input``, ``lag``.
-    width : float
-        Normal quantile of the interval.
+        As `GradientByLag.frame`: index ``output``, ``input``, ``lag``; ``reach``, half the length
+        of the interval of the mean.
     alpha : float
-        One minus its coverage.
+        One minus the coverage of these.
     step : str
         Unit of time.
     fig : matplotlib.figure.Figure or None
@@ -190,7 +187,7 @@ def draw_gradients(
                 lags, shown["lower"], shown["upper"], color=GREY, alpha=BAND, lw=0,
                 label="10 % to 90 % of rows",
             )  # fmt: skip
-        told = shown["mean_se"].fillna(0.0) * width
+        told = shown["reach"].fillna(0.0)
         known = bool((told > 0.0).any())
         ax.errorbar(
             lags, shown["mean"], yerr=told, color=BLUE, lw=1.2, elinewidth=1.0, capsize=2.0,

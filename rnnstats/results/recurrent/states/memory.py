@@ -17,6 +17,7 @@ from rnnstats.diagnostics.memory.products.graded import graded_products
 from rnnstats.diagnostics.memory.products.jacobians import told_lags
 from rnnstats.diagnostics.memory.products.lagged import over_rows
 from rnnstats.diagnostics.memory.recurrences import Kept, Recurrence, Trajectory
+from rnnstats.diagnostics.memory.standard_errors import StandardError, two_sided_quantile
 from rnnstats.diagnostics.memory.uncertainty import Means, row_means
 from rnnstats.diagnostics.memory.verdicts import verdict_of
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType
@@ -35,8 +36,8 @@ __all__ = ["RecurrentMemory", "RecurrentMemoryTable"]
 STATE = "state given inputs"
 # Columns of the verdict, by those of the products of Jacobians.
 _RATE = {
-    "rate": "log_rate", "rate_se": "log_rate_se", "half_life": "half_life", "z": "z",
-    "pvalue": "pvalue", "verdict": "verdict",
+    "rate": "log_rate", "rate_se": "log_rate_se", "half_life": "half_life", "t": "t",
+    "df": "df", "pvalue": "pvalue", "verdict": "verdict",
 }  # fmt: skip
 
 
@@ -86,7 +87,8 @@ class RecurrentMemoryTable(MemoryViews):
 
         ``log_rate``: largest Lyapunov exponent along the series, negative where gradients vanish;
         ``log_rate_se`` with what both the finite series (batch means) and the estimation of the
-        parameters add; ``half_life`` in rows; ``z``, ``pvalue`` (of log_rate = 0, two-sided);
+        parameters add; ``half_life`` in rows; ``t``, its degrees of freedom ``df``, and
+        ``pvalue`` (of log_rate = 0, two-sided);
         ``verdict``: "vanishing", "exploding" or "not distinguishable from 1".
         """
         return self._verdict.copy()
@@ -130,7 +132,9 @@ class RecurrentMemoryTable(MemoryViews):
             Rate with its verdict, norms by horizon and time constants of the gates.
         """
         rates = self._verdict.copy()
-        rates.columns = pd.Index(["log rate", "std err", "half-life", "z", "P>|z|", "verdict"])
+        rates.columns = pd.Index([
+            "log rate", "std err", "half-life", "t", "df", "P>|t|", "verdict"
+        ])  # fmt: skip
         summary = _compat.build_table(
             rates,
             title=f"Memory: rate per row at which the state is forgotten (times in {self.step})",
@@ -201,16 +205,16 @@ def memory_of(recurrence: Recurrence, steps: int, alpha: float) -> RecurrentMemo
         `steps` is below one, or `alpha` is not between 0 and 1.
     """
     count = check_int(steps, name="steps", caller="memory", minimum=1)
-    width = check_alpha(alpha, "memory")
+    check_alpha(alpha, "memory")
     kept, growth = recurrence.kept(), growth_of(recurrence, "inputs", 0)
     gates = None if kept is None else row_means(recurrence, _log_kept)
     exponents = pd.Series(growth.rates, index=range(1, len(growth.rates) + 1), name="exponent")
     return RecurrentMemoryTable(
         recurrence.labels.step,
         float(alpha),
-        _verdict(float(growth.rates[0]), float(growth.errors()[0]), alpha),
+        _verdict(float(growth.rates[0]), growth.standard_errors()[0], alpha),
         _by_lag(recurrence.trajectory("inputs"), count),
-        _gate_frame(kept, gates, width),
+        _gate_frame(kept, gates, alpha),
         exponents,
         recurrence,
     )
@@ -311,12 +315,12 @@ class RecurrentMemory(ABC):
         return memory_of(self._recurrence, steps, alpha)
 
 
-def _verdict(rate: float, error: float, alpha: float) -> pd.DataFrame:
+def _verdict(rate: float, error: StandardError, alpha: float) -> pd.DataFrame:
     found = verdict_of(rate, error, alpha).set_axis(pd.Index([STATE]))
     return found[list(_RATE)].rename(columns=_RATE)
 
 
-def _gate_frame(kept: Kept | None, logs: Means | None, width: float) -> pd.DataFrame:
+def _gate_frame(kept: Kept | None, logs: Means | None, alpha: float) -> pd.DataFrame:
     """Time constants of the gates that keep content."""
     columns = ["gate", "mean", "tau", "tau_se", "tau_lower", "tau_upper", "tau_low", "tau_high"]
     if kept is None or logs is None:
@@ -324,7 +328,7 @@ def _gate_frame(kept: Kept | None, logs: Means | None, width: float) -> pd.DataF
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         tau = np.where(logs.value < 0.0, -1.0 / logs.value, np.inf)
         spread = logs.error * tau * tau
-        reach = width * spread / tau
+        reach = two_sided_quantile(alpha, logs.df) * spread / tau
         each = np.log(kept.values)
         by_row = np.where(each < 0.0, -1.0 / each, np.inf)
         low, high = np.quantile(by_row, [0.1, 0.9], axis=0, method="nearest")

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from rnnstats import _compat
 from rnnstats._checks import check_alpha, check_int
@@ -18,6 +17,7 @@ from rnnstats.diagnostics.memory import forgetting
 from rnnstats.diagnostics.memory import roots as arrays
 from rnnstats.diagnostics.memory.driven import ChainFigures
 from rnnstats.diagnostics.memory.long_run import batch_means
+from rnnstats.diagnostics.memory.standard_errors import StandardError
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels.markov import ForwardOutput
@@ -109,7 +109,8 @@ class ChainMemory(MemoryViews):
         ``log_rate`` (negative: forgets), for the chain the log of the modulus of the second
         eigenvalue with its delta-method standard error ``log_rate_se``; for the filter minus the
         Lyapunov gap, with the standard error of batch means given the estimates. ``half_life`` in
-        rows, ``z``, ``pvalue`` (of log_rate = 0, two-sided) and the ``verdict``.
+        rows; ``t``, its degrees of freedom ``df`` (infinite by the delta method: the normal law)
+        and ``pvalue`` (of log_rate = 0, two-sided); and the ``verdict``.
         """
         return self._verdict.copy()
 
@@ -148,7 +149,9 @@ class ChainMemory(MemoryViews):
         roots = self._roots[list(_ROOTS)].rename(columns=_ROOTS)
         roots.index = pd.Index([f"eigenvalue {number + 1}" for number in roots.index])
         rates = self._verdict.copy()
-        rates.columns = pd.Index(["log rate", "std err", "half-life", "z", "P>|z|", "verdict"])
+        rates.columns = pd.Index([
+            "log rate", "std err", "half-life", "t", "df", "P>|t|", "verdict"
+        ])  # fmt: skip
         summary = _compat.build_table(
             roots,
             title=f"Memory: eigenvalues of the transition matrix (times in {self.step})",
@@ -330,7 +333,7 @@ class RegimeMemory(ABC):
             log_density, transition, forward.llf_obs, offsets, system.lags
         )
         gap = batch_means(gaps)
-        return _rate(FILTER, -gap.mean, gap.error, alpha)
+        return _rate(FILTER, -gap.mean, gap.standard_error, alpha)
 
     def _contraction(self, steps: int) -> pd.DataFrame:
         """Distances by lag."""
@@ -365,30 +368,31 @@ def _without_one(found: arrays.Roots) -> arrays.Roots:
 
 def _chain_rate(chain: UncertainMatrix, found: arrays.Roots, alpha: float) -> dict[str, Any]:
     rate = rate_of(chain, found, alpha)
-    return _rate(CHAIN, rate["log_radius"], rate["log_radius_se"], alpha)
+    return _rate(CHAIN, rate["log_radius"], StandardError(rate["log_radius_se"]), alpha)
 
 
-def _rate(of: str, rate: float, error: float, alpha: float) -> dict[str, Any]:
+def _rate(of: str, rate: float, error: StandardError, alpha: float) -> dict[str, Any]:
     """A rate with half-life, test and verdict."""
     if abs(rate) <= UNIT:
         rate = 0.0
     with np.errstate(divide="ignore", invalid="ignore"):
-        z = float(np.divide(rate, error)) if np.isfinite(rate) else np.nan
         half = float(np.divide(np.log(0.5), rate))
-    pvalue = float(2.0 * stats.norm.sf(abs(z)))
+    ratio = error.ratio(rate) if np.isfinite(rate) else np.nan
+    pvalue = error.two_sided(ratio)
     if rate == 0.0:
         word = "never forgets"
     elif rate == -np.inf:
         word = "forgets at once"
-    elif np.isnan(z):
+    elif np.isnan(ratio):
         word = "no standard error"
     elif pvalue > alpha:
         word = "not distinguishable from never"
     else:
         word = "forgets" if rate < 0.0 else "diverges"
     return {
-        "of": of, "log_rate": rate, "log_rate_se": error,
-        "half_life": half if rate < 0.0 else np.inf, "z": z, "pvalue": pvalue, "verdict": word,
+        "of": of, "log_rate": rate, "log_rate_se": error.value,
+        "half_life": half if rate < 0.0 else np.inf, "t": ratio, "df": error.df, "pvalue": pvalue,
+        "verdict": word,
     }  # fmt: skip
 
 

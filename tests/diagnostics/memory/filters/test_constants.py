@@ -200,10 +200,10 @@ def test_gates_over_time_by_unit() -> None:
     # where neighbours are alike batches are longer, and the degrees of freedom fewer
     slow = np.repeat(rng.uniform(0.2, 0.9, 150), 40)
     row = time_constants(gates=pd.Series(slow)).gates.iloc[0]
-    batches = batch_means(np.log(slow)).batches
-    assert 30 <= batches < 60
+    df = batch_means(np.log(slow)).standard_error.df
+    assert 29 <= df < 59
     reach = np.log(row["tau_upper"] / row["tau"]) * row["tau"] / row["tau_se"]
-    assert reach == pytest.approx(student.ppf(0.975, batches - 1), rel=1e-10)
+    assert reach == pytest.approx(student.ppf(0.975, df), rel=1e-10)
 
 
 def test_a_series_is_a_gate_over_time() -> None:

@@ -7,7 +7,11 @@ import pytest
 from scipy import stats
 
 from rnnstats.diagnostics.memory import chaos_test, lyapunov_spectrum
-from rnnstats.diagnostics.memory.long_run import andrews_bandwidth, long_run_variance
+from rnnstats.diagnostics.memory.long_run import (
+    andrews_bandwidth,
+    kernel_law,
+    long_run_variance,
+)
 from rnnstats.errors import SpecificationError
 
 
@@ -25,7 +29,11 @@ def test_statistic_is_that_of_the_paper():
     variance = long_run_variance(growth, andrews_bandwidth(growth))
     paper = np.sqrt(800) * growth.mean() / np.sqrt(variance)
     assert found.statistic == pytest.approx(paper, rel=1e-9)
-    np.testing.assert_allclose(found.pvalues, [stats.norm.cdf(paper), stats.norm.sf(paper)])
+    # the paper has the normal law; the variance is an estimate
+    share, df = kernel_law(800, andrews_bandwidth(growth))
+    assert found.df == pytest.approx(df, rel=1e-10)
+    scaled = paper * np.sqrt(share)
+    np.testing.assert_allclose(found.pvalues, stats.t.cdf([scaled, -scaled], df))
 
 
 @pytest.mark.parametrize(
@@ -89,7 +97,10 @@ def test_summary_and_picture():
     assert "450 rows" in str(found)
     ax = found.plot().axes[0]
     bounds = [line.get_xdata()[0] for line in ax.lines if "bound" in str(line.get_label())]
-    reach = stats.norm.isf(0.05) * found.bse
+    error = found._error
+    reach = stats.t.isf(0.05, found.df) * found.bse * error.scale
+    assert error.scale > 1.0
+    assert reach == pytest.approx(error.reach(0.1), rel=1e-12)
     np.testing.assert_allclose(bounds, [found.exponent - reach, found.exponent + reach])
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 from scipy.special import psi
 
 from rnnstats import ElmanRNN, LinearRNN
 from rnnstats.diagnostics.memory import lyapunov_spectrum, ode_as_rnn
+from rnnstats.diagnostics.memory.long_run import batch_size
 from rnnstats.errors import SpecificationError
 
 # Sprott (2003), Chaos and Time-Series Analysis, appendix A.
@@ -161,7 +163,7 @@ def test_time_is_counted_in_dt():
     np.testing.assert_allclose(ten.bse, 10 * one.bse, rtol=1e-14)
     assert ten.dimension == pytest.approx(one.dimension, rel=1e-14)
     assert ten.dimension_se == pytest.approx(one.dimension_se, rel=1e-12)
-    np.testing.assert_allclose(ten.frame["z"], one.frame["z"], rtol=1e-12)
+    np.testing.assert_allclose(ten.frame["t"], one.frame["t"], rtol=1e-12)
 
 
 def test_burn_leaves_rows_out():
@@ -191,10 +193,17 @@ def test_frame_summary_and_notes():
     found = lyapunov_spectrum(henon, [0.1, 0.1], 2000, alpha=0.1)
     frame = found.frame
     assert list(frame.columns) == [
-        "exponent", "exponent_se", "lower", "upper", "shintani_linton_se", "z", "pvalue", "verdict"
+        "exponent", "exponent_se", "lower", "upper", "shintani_linton_se", "t", "df", "pvalue",
+        "verdict",
     ]  # fmt: skip
     reach = frame["upper"] - frame["exponent"]
-    np.testing.assert_allclose(reach, 1.6448536 * frame["exponent_se"], rtol=1e-7)
+    growth = found._found.growth.rows
+    batches = [1800 // batch_size(growth[:, j]) for j in range(2)]
+    assert list(frame["df"]) == [number - 1 for number in batches]
+    quantile = stats.t.ppf(0.95, frame["df"])
+    np.testing.assert_allclose(reach, quantile * frame["exponent_se"], rtol=1e-7)
+    pvalue = 2 * stats.t.sf(np.abs(frame["exponent"] / frame["exponent_se"]), frame["df"])
+    np.testing.assert_allclose(frame["pvalue"], pvalue, rtol=1e-7)
     frame["exponent"] = 0.0
     assert (found.frame["exponent"] != 0.0).all()
     text = str(found)

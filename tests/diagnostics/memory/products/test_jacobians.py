@@ -10,6 +10,7 @@ from rnnstats import ElmanRNN, LinearRNN, datasets
 from rnnstats.diagnostics.memory import jacobian_products
 from rnnstats.diagnostics.memory.long_run import batch_means
 from rnnstats.diagnostics.memory.products.jacobians import told_lags
+from rnnstats.diagnostics.memory.standard_errors import StandardError
 from rnnstats.diagnostics.memory.verdicts import verdict_of
 from rnnstats.errors import SpecificationError
 
@@ -56,17 +57,24 @@ def test_scalar_toy(s, word, form):
 
 
 def test_the_verdict_weighs_the_rate_against_its_error():
-    assert verdict_of(-0.1, 0.02, 0.05)["verdict"].item() == "vanishing"
-    assert verdict_of(0.1, 0.02, 0.05)["verdict"].item() == "exploding"
-    near = verdict_of(0.1, 0.06, 0.05)
+    assert verdict_of(-0.1, StandardError(0.02), 0.05)["verdict"].item() == "vanishing"
+    assert verdict_of(0.1, StandardError(0.02), 0.05)["verdict"].item() == "exploding"
+    near = verdict_of(0.1, StandardError(0.06), 0.05)
     assert near["verdict"].item() == "not distinguishable from 1"
-    assert verdict_of(0.1, 0.06, 0.10)["verdict"].item() == "exploding"
+    assert verdict_of(0.1, StandardError(0.06), 0.10)["verdict"].item() == "exploding"
     assert near["pvalue"].item() == pytest.approx(0.0956, abs=1e-4)  # tables of the normal law
-    assert verdict_of(-0.1, np.nan, 0.05)["verdict"].item() == "no standard error"
-    row = verdict_of(-0.2, 0.05, 0.05).loc["state"]
+    unknown = verdict_of(-0.1, StandardError.none(), 0.05)
+    assert unknown["verdict"].item() == "no standard error"
+    assert np.isnan(unknown[["t", "df", "pvalue"]].to_numpy(dtype=float)).all()
+    row = verdict_of(-0.2, StandardError(0.05), 0.05).loc["state"]
     assert row["half_life"] == pytest.approx(3.4657, abs=1e-4)
     assert row["half_life_se"] == pytest.approx(np.log(2) * 0.05 / 0.2**2)
     assert row["upper"] - row["lower"] == pytest.approx(2 * 1.959964 * 0.05, rel=1e-6)
+    # few batches: Student's t of 9 degrees of freedom, by its tables
+    few = verdict_of(-0.2, StandardError(0.05, 9.0), 0.05).loc["state"]
+    assert few["upper"] - few["lower"] == pytest.approx(2 * 2.262157 * 0.05, rel=1e-6)
+    assert (few["t"], few["df"]) == (-4.0, 9.0)
+    assert few["pvalue"] == pytest.approx(0.003112, rel=1e-3)
 
 
 # -- one matrix -----------------------------------------------------------------------------------
