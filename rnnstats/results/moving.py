@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rnnstats.errors import SpecificationError
 from rnnstats.results.inference.covariances import Kept
+from rnnstats.results.protocol import FloatArray
 
-__all__ = ["OTHER_DATA", "moved_results"]
+__all__ = ["OTHER_DATA", "estimated_on", "moved_results", "row_scores"]
 
 OTHER_DATA = "Parameters and standard errors were estimated on other data and applied to these."
 
@@ -52,3 +55,52 @@ def moved_results(
         "start_params": results._theta, **results._same_covariance(options), **options,
     }  # fmt: skip
     return model.fit(**settings)
+
+
+def estimated_on(results: Any) -> Any:
+    """Find the results that gave the estimates, where these count the same rows.
+
+    Parameters
+    ----------
+    results : Results
+
+    Returns
+    -------
+    Results or None
+        The results themselves where they were fitted; those to which rows were appended; None where
+        the estimates come from rows that are not the first of these, and count as independent of
+        them.
+    """
+    found = results
+    while isinstance(found._given_covariance, Kept):
+        found = found._given_covariance.origin
+    if found._given_covariance is not None:
+        return None
+    if found is results:
+        return results
+    first, rows = found.model.endog, results.model.endog
+    n = first.nobs
+    same = rows.nobs >= n and rows.index[:n].equals(first.index)
+    same = same and np.array_equal(rows.values[:n], first.values, equal_nan=True)
+    if not same or not np.array_equal(first.offsets[:-1], rows.offsets[rows.offsets < n]):
+        return None
+    return found
+
+
+def row_scores(origin: Any, nobs: int) -> FloatArray:
+    """Scores that gave the estimates, among the rows of results that begin with theirs.
+
+    Parameters
+    ----------
+    origin : Results
+        As `estimated_on` finds them.
+    nobs : int
+        Rows of the other results.
+
+    Returns
+    -------
+    ndarray of shape (nobs, K)
+        Zero in rows that came later: the estimates know nothing of them.
+    """
+    scores = np.asarray(origin._derivatives.score_obs, dtype=np.float64)
+    return np.concatenate([scores, np.zeros((nobs - len(scores), scores.shape[1]))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,7 +29,7 @@ from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.effects.effect_slopes import input_names, mean_slopes
 from rnnstats.results.recurrent.inference.slopes import axis_slopes
 from rnnstats.results.recurrent.states.memory import RecurrentMemoryTable, memory_of
-from rnnstats.results.recurrent.states.recurrence import Estimates
+from rnnstats.results.recurrent.states.recurrence import Estimates, estimates_of
 from rnnstats.results.recurrent.states.states import retention
 from rnnstats.results.regimes.outputs import expanded_names
 
@@ -342,12 +342,10 @@ class TwoSidedMemory(ABC):
         return self.covariance
 
     def _direction(self, direction: Direction) -> DirectionRecurrence:
-        moved = self._given_covariance is not None  # estimates from other rows
-        bread = self.covariance if moved else self._inverse_information("approx")
-        scores = None if moved else self._derivatives.score_obs
-        if scores is not None and direction == "backward":
-            scores = scores[turn(np.asarray(self.model.offsets))]
-        estimates = Estimates(self._asked_covariance, bread, scores)
+        estimates = estimates_of(self)
+        if estimates.score_obs is not None and direction == "backward":
+            turned = estimates.score_obs[turn(np.asarray(self.model.offsets))]
+            estimates = replace(estimates, score_obs=turned)
         return DirectionRecurrence(self.model, self._theta, direction, estimates)
 
     @property

@@ -9,8 +9,12 @@ from results.recurrent.network_cases import at, data, gaussian, network
 from scipy import stats
 from scipy.special import expit
 
+from rnnstats.diagnostics.memory import lyapunov_spectrum
+from rnnstats.diagnostics.memory.long_run import batch_means
+from rnnstats.diagnostics.memory.lyapunov.growth import stretches
 from rnnstats.errors import SpecificationError
 from rnnstats.models.nonlinear import GRU, LSTM, ElmanRNN
+from rnnstats.results.nonlinear import RecurrentResults
 
 
 def test_products_of_a_single_unit_by_hand():
@@ -88,6 +92,56 @@ def test_the_objects_tables_and_picture():
     plt.close(fig)
     with pytest.raises(SpecificationError, match="memory: steps must be at least 1"):
         network("layers").memory(steps=0)
+
+
+def continued(rows: int = 320) -> tuple[RecurrentResults, pd.Series]:
+    """A fit of all but the last 80 rows, and all rows."""
+    rng, y, h = np.random.default_rng(0), np.zeros(rows), 0.0
+    for t in range(1, rows):
+        h = np.tanh(0.6 * h + 0.8 * y[t - 1])
+        y[t] = 0.9 * h + rng.standard_normal()
+    series = pd.Series(y, name="y")
+    return ElmanRNN(series.iloc[:-80], k_hidden=1).fit(n_starts=4), series
+
+
+def test_estimates_from_some_of_the_rows_are_not_independent_of_them():
+    """Rows and estimates move together where they are the same rows, however these are given."""
+    fitted, series = continued()
+    n0 = fitted.model.nobs
+    own = lyapunov_spectrum(fitted).bse[0]
+    again = fitted.apply(series.iloc[:n0])
+    assert lyapunov_spectrum(again).bse[0] == pytest.approx(own, rel=1e-10)
+    longer = fitted.append(series.iloc[n0:])
+    found = lyapunov_spectrum(longer).bse[0]
+    twice = fitted.append(series.iloc[n0:-30]).append(series.iloc[-30:])
+    assert lyapunov_spectrum(twice).bse[0] == pytest.approx(found, rel=1e-10)
+    # by hand: the estimates move with the scores of the first rows only
+    moving = longer._recurrence
+    trajectory = moving.trajectory("shocks")
+    rows = stretches(trajectory.state, trajectory.offsets)
+
+    def rate(there):
+        here = there.trajectory("shocks")
+        return stretches(here.state, here.offsets).mean(axis=0)[:1]
+
+    slope = moving.slopes(rate)[0]
+    scores = np.zeros((longer.model.nobs, slope.size))
+    scores[:n0] = fitted.model.score_obs(fitted.params.to_numpy())
+    bread = fitted._inverse_information("approx").generalised
+    used = np.asarray(longer.model.rows)
+    influence = rows[:, 0] + len(used) * scores[used] @ bread @ slope
+    assert found == pytest.approx(batch_means(influence).error, rel=1e-8)
+    assert longer.memory().verdict["log_rate_se"].iloc[0] > 0.0
+
+
+def test_estimates_from_other_rows_count_as_independent():
+    fitted, series = continued()
+    n0 = fitted.model.nobs
+    for moved in (fitted.extend(series.iloc[n0:]), fitted.apply(series.iloc[::-1].to_numpy())):
+        assert moved._recurrence.influence() is None
+    other = series.copy()
+    other.iloc[5] += 0.1
+    assert fitted.apply(other)._recurrence.influence() is None
 
 
 def test_the_verdict_counts_the_batches():

@@ -228,6 +228,25 @@ def test_rows_of_other_data_say_nothing_about_the_estimates():
     np.testing.assert_allclose(found, known, rtol=1e-10)
 
 
+def test_rows_that_gave_the_estimates_are_not_independent_of_them():
+    """The same rows given again, and rows appended to them."""
+    res = gaussian()
+    y = data(nobs=250, seed=8)[0]
+    own = res.average_partial_effects(sampling=True)["std err"]
+    again = res.apply(y).average_partial_effects(sampling=True)["std err"]
+    np.testing.assert_allclose(again, own, rtol=1e-10)
+    later = res.append(data(nobs=250, seed=8)[0].to_numpy()[:40])
+    effects = later._effects("average", "contemporaneous", "derivative", False, "")
+    each = effects(later._theta).reshape(289, -1)
+    rows = (each - each.mean(axis=0)) / 289
+    bread = res._inverse_information("oim")
+    score = res.model.score_obs(res._theta)[1:]
+    slopes = axis_slopes(effects.average, later.model, later._theta, bread)
+    rows[:249] += (score - score.mean(axis=0)) @ bread.generalised @ slopes.T
+    found = later.average_partial_effects(sampling=True)["std err"]
+    np.testing.assert_allclose(found, np.sqrt(np.diagonal(hac_meat(rows))), rtol=1e-8)
+
+
 def test_predictions_at_given_histories():
     res = plain("elman")
     y, x = data()

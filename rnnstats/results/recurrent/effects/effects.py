@@ -13,6 +13,7 @@ from rnnstats._checks import check_alpha, check_bool, check_literal
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType
 from rnnstats.estimation.hac import hac_meat
+from rnnstats.results.moving import estimated_on, row_scores
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.effects.effect_slopes import (
     Change,
@@ -246,17 +247,19 @@ class PartialEffects(ABC):
         own = (each - each.mean(axis=0)).reshape(rows, -1) / rows
         np.add.at(influence, effects.places, own)
         kept = np.asarray(model.rows)
-        if self._given_covariance is not None:  # estimates from other rows: independent of these
+        origin = estimated_on(self)
+        if origin is None:  # estimates from other rows: independent of these
             estimate = self.covariance.holding_boundary()
             slopes = axis_slopes(effects.average, model, theta, estimate)
             variance = np.diagonal(hac_meat(influence[kept])) + np.diagonal(estimate.of(slopes))
             return np.sqrt(np.maximum(variance, 0.0)).reshape(shape)
         kind: CovType = self.cov_type if self.cov_type in PLAIN else "oim"
-        bread = self._inverse_information(kind).holding_boundary()
+        bread = origin._inverse_information(kind).holding_boundary()
         slopes = axis_slopes(effects.average, model, theta, bread)
-        score = np.nan_to_num(model.score_obs(theta))[kept]
+        gave = np.asarray(origin.model.rows)
+        score = np.nan_to_num(row_scores(origin, model.nobs))[gave]
         # scores of penalised estimates do not add up to zero
-        influence[kept] += (score - score.mean(axis=0)) @ bread.generalised @ slopes.T
+        influence[gave] += (score - score.mean(axis=0)) @ bread.generalised @ slopes.T
         spread = np.sqrt(np.maximum(np.diagonal(hac_meat(influence[kept])), 0.0))
         lost = np.isnan(np.diagonal(bread.of(slopes)))
         return np.where(lost, np.nan, spread).reshape(shape)

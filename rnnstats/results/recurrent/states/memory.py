@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from rnnstats.results.memory_views import MemoryViews
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.protocol import RecurrentModel, RecurrentSystem
 from rnnstats.results.recurrent.states.plots import draw_recurrent_memory
-from rnnstats.results.recurrent.states.recurrence import Estimates, NetworkRecurrence
+from rnnstats.results.recurrent.states.recurrence import NetworkRecurrence, estimates_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -274,13 +274,11 @@ class RecurrentMemory(ABC):
     @property
     def _recurrence(self) -> NetworkRecurrence:
         """The network along its series, with what is uncertain about it."""
-        moved = self._given_covariance is not None  # estimates from other rows
-        bread = self.covariance if moved else self._inverse_information("approx")
-        rows = np.asarray(self._system.rows)
-        scores = None if moved else self._derivatives.score_obs[rows]
-        return NetworkRecurrence(
-            self.model, self._theta, Estimates(self._asked_covariance, bread, scores)
-        )
+        estimates = estimates_of(self)
+        if estimates.score_obs is not None:
+            rows = np.asarray(self._system.rows)
+            estimates = replace(estimates, score_obs=estimates.score_obs[rows])
+        return NetworkRecurrence(self.model, self._theta, estimates)
 
     def memory(self, steps: int = 40, alpha: float = 0.05) -> RecurrentMemoryTable:
         """Measure how long the network remembers its state, with standard errors.

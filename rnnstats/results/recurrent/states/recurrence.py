@@ -27,6 +27,7 @@ from rnnstats.diagnostics.memory.recurrences import (
 )
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.kernels import cells
+from rnnstats.results.moving import estimated_on, row_scores
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.effects.effect_slopes import input_names, mean_slopes
 from rnnstats.results.recurrent.inference.slopes import axis_slopes
@@ -36,7 +37,7 @@ from rnnstats.results.recurrent.states.driven import driven_network
 from rnnstats.results.recurrent.states.states import gate_values, retention, unit_names
 from rnnstats.results.regimes.outputs import expanded_names
 
-__all__ = ["Estimates", "NetworkRecurrence"]
+__all__ = ["Estimates", "NetworkRecurrence", "estimates_of"]
 
 BoolArray = NDArray[np.bool_]
 
@@ -53,8 +54,8 @@ class Estimates:
         By which the score of a row moves them: the inverse of the expected information, that of a
         penalty with it; of estimates from other rows their covariance.
     score_obs : ndarray of shape (m, K) or None
-        Scores of the rows of the recurrence, in its order; None where the estimates come from other
-        rows.
+        Scores of the rows of the recurrence, in its order, zero for those that the estimates do not
+        come from; None where they come from other rows altogether.
     """
 
     covariance: Callable[[], CovarianceEstimate]
@@ -98,6 +99,27 @@ class Estimates:
         if self.score_obs is None:
             return None
         return np.asarray(self.score_obs @ self.bread.generalised * len(self.score_obs))
+
+
+def estimates_of(results: Any) -> Estimates:
+    """What results know of their estimates.
+
+    Parameters
+    ----------
+    results : Results
+        Of a network, fitted on their rows, or with estimates from the first of these, or from
+        others.
+
+    Returns
+    -------
+    Estimates
+        With scores of all rows of the data, (nobs, K); zero for rows that were appended.
+    """
+    origin = estimated_on(results)
+    if origin is None:
+        return Estimates(results._asked_covariance, results.covariance, None)
+    bread = origin._inverse_information("approx")
+    return Estimates(results._asked_covariance, bread, row_scores(origin, results.model.nobs))
 
 
 @dataclass(eq=False)
