@@ -37,6 +37,7 @@ __all__ = [
     "spectrum",
     "spectrum_slopes",
     "stationary_variance",
+    "unstable",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -108,7 +109,8 @@ class Corners(NamedTuple):
         Which frequencies pass, that is, with a gain no more than 3 dB below the peak: "low-pass"
         (0 does, pi does not), "high-pass", "band-pass" (neither), "band-stop" (both, not all
         between), "all-pass"; "integrating" where the gain at 0 is infinite, "resonant" where
-        it is so elsewhere; "none" where it is zero everywhere.
+        it is so elsewhere; "unstable" where a root lies outside the unit circle, so that no
+        response is stationary; "none" where it is zero everywhere.
     """
 
     peak: Corner
@@ -132,6 +134,21 @@ def near_pole(transition: FloatArray, frequencies: FloatArray) -> NDArray[np.boo
     roots = np.linalg.eigvals(transition)
     gap = np.abs(np.exp(1j * frequencies)[:, None] - roots[None, :])
     return np.asarray(gap.min(axis=1, initial=np.inf) <= POLE)
+
+
+def unstable(transition: FloatArray) -> bool:
+    """Tell whether a root outside the unit circle keeps every response from settling.
+
+    Parameters
+    ----------
+    transition : ndarray, shape (m, m)
+
+    Returns
+    -------
+    bool
+    """
+    roots = np.linalg.eigvals(transition)
+    return bool(np.abs(roots).max(initial=0.0) > 1.0 + POLE)
 
 
 def response(parts: Parts, frequencies: FloatArray) -> Response:
@@ -344,7 +361,8 @@ def corners(parts: Parts, output: int, column: int) -> Corners:
     Returns
     -------
     Corners
-        NaN where the gain has no finite peak, is constant, or never falls so far.
+        NaN where the gain has no finite peak, is constant, or never falls so far, and for unstable
+        systems.
     """
     a, g, c, j = parts[:4]
     own = (a, g[:, [column]], c[[output]], j[[output]][:, [column]])
@@ -356,6 +374,8 @@ def corners(parts: Parts, output: int, column: int) -> Corners:
         return float(curves(response(own, np.array([w])))[3, 0, 0, 0])
 
     nothing = Corner(np.nan, False)
+    if unstable(a):
+        return Corners(nothing, nothing, nothing, "unstable")
     angles = np.abs(np.angle(np.linalg.eigvals(a)))
     places = np.unique(np.concatenate([np.linspace(0.0, np.pi, SEARCH + 1), angles]))
     poles = near_pole(a, places)

@@ -57,7 +57,8 @@ class TransferFunction(Report):
     frequencies : ndarray of shape (F,)
         Where it was computed.
     response : ndarray of complex, shape (F, p, q)
-        H(w) of each output to each input of size one; NaN at a root on the unit circle.
+        H(w) of each output to each input of size one; NaN at a root on the unit circle. Of an
+        unstable system that of its equations, which no swing settles on.
     system : LinearSystem
         The system itself, per row.
     scale : Scale
@@ -86,7 +87,9 @@ class TransferFunction(Report):
         without jumps of 2 pi from the lowest frequency on, negative where outputs lag;
         ``group_delay`` = -d phase / d frequency, the time by which a slow change of the swing's
         size is late; each with its delta-method standard error ``_se`` and ends ``_lower``,
-        ``_upper``, of the gain on the log scale. Where the gain is zero there is no phase.
+        ``_upper``, of the gain on the log scale. Where the gain is zero there is no phase. All but
+        the period are NaN for an unstable system (a root outside the unit circle; ``kind`` of
+        `cutoffs` says so): nothing there settles to a swing that could be measured.
         """
         return self._tables.curves.copy()
 
@@ -119,7 +122,8 @@ class TransferFunction(Report):
         with its delta-method standard error ``_se``; ``kind``, by which of frequency 0, pi and
         those between pass (gain at most 3 dB below the peak): "low-pass", "high-pass", "band-pass",
         "band-stop", "all-pass"; "integrating" and "resonant" for a root on the unit circle, at
-        frequency 0 or elsewhere; "none" for no response.
+        frequency 0 or elsewhere; "unstable" for a root outside of it, where there is no stationary
+        response and all else is NaN; "none" for no response.
         """
         return self._tables.cutoffs.copy()
 
@@ -179,10 +183,15 @@ class TransferFunction(Report):
         ]
         if self.system.place:
             notes.append(f"A nonlinear recurrence, linearised at {self.system.place}.")
-        if not self.is_stable:
+        if arrays.unstable(self.system.transition):
             notes.append(
-                f"Not stable there (largest root {self.system.radius:.4g}): the response is that of"
-                " the equations, no steady swing is reached, and there is no spectrum."
+                f"Unstable (largest root {self.system.radius:.4g}): what an input sets off grows, "
+                "so that there is no stationary response: no gain, phase, delay, cut-off, spectrum."
+            )
+        elif not self.is_stable:
+            notes.append(
+                f"Not stable (largest root {self.system.radius:.4g}): the response is that of the "
+                "equations, no steady swing is reached, and there is no spectrum."
             )
         return notes
 

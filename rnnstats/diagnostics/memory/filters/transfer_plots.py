@@ -48,7 +48,11 @@ def draw_transfer(function: Any, source: str, output: str, *, fig: Figure | None
         "group_delay": f"Group delay ({unit})",
     }
     for ax, (name, title) in zip(axes, titles.items(), strict=False):
-        _curve(ax, curves, name, level)
+        if corners["kind"] == "unstable":
+            words = f"unstable (largest root {function.system.radius:.4g}):\nno stationary response"
+            ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, fontsize=9)
+        else:
+            _curve(ax, curves, name, level)
         style(ax, title)
     for name, mark in (("upper", "--"), ("lower", "--")):
         if np.isfinite(corners[name]):

@@ -51,7 +51,8 @@ class Measured(NamedTuple):
     frequencies : ndarray, shape (F,)
     value : ndarray of complex, shape (F, p, q)
     curve, error : ndarray, shape (4, F, p, q)
-        Log gain, phase, group delay and slope of the log gain, and their standard errors.
+        Log gain, phase, group delay and slope of the log gain, and their standard errors; NaN for
+        an unstable system, which has no stationary response.
     density, doubt : ndarray, shape (F, p)
         Spectral densities and their standard errors.
     """
@@ -152,6 +153,9 @@ def measured(system: LinearSystem, uncertain: Uncertain, w: FloatArray) -> Measu
     curve, error = np.full((2, 4, len(w), p, q), np.nan)
     density, doubt = np.full((2, len(w), p), np.nan)
     finite = np.flatnonzero(~arrays.near_pole(system.transition, w))
+    if arrays.unstable(system.transition):
+        value[finite] = arrays.response(system.parts, w[finite]).value
+        return Measured(w, value, curve, error, density, doubt)
     for cut in np.array_split(finite, max(1, len(w) // CHUNK)):
         found = arrays.response(system.parts, w[cut])
         value[cut], curve[:, cut] = found.value, arrays.curves(found)
@@ -313,6 +317,8 @@ def _cutoffs(
     found = arrays.corners(system.parts, output, column)
     places = np.array([0.0, found.peak.place, found.lower.place, found.upper.place])
     known = np.isfinite(places) & ~arrays.near_pole(system.transition, np.nan_to_num(places))
+    settles = found.kind != "unstable"
+    known &= settles
     at = arrays.response(system.parts, np.where(known, places, np.pi / 3.0))
     logs, _, _, steep = np.where(known, arrays.curves(at)[:, :, output, column], np.nan)
     errors = np.where(known, 0.0, np.nan)
@@ -328,7 +334,7 @@ def _cutoffs(
         if not found.peak.inside:
             spread[1] = np.where(known[1], 0.0, np.nan)  # at the end it stays there
     gains = np.exp(logs)
-    zero = np.nan if known[0] else np.inf
+    zero = np.inf if settles else np.nan
     row: dict[str, Any] = {
         "gain_zero": gains[0] if known[0] else zero, "gain_zero_se": gains[0] * errors[0],
         "peak_gain": gains[1], "peak_gain_se": gains[1] * errors[1],

@@ -13,6 +13,7 @@ from rnnstats.diagnostics.memory import transfer_function
 from rnnstats.diagnostics.memory.filters.linear_systems import linear_system_of
 from rnnstats.diagnostics.memory.recurrences import recurrence_of
 from rnnstats.errors import SpecificationError
+from rnnstats.results.nonlinear import RecurrentResults
 
 KEPT = 0.8
 
@@ -412,9 +413,43 @@ def test_an_unstable_fixed_point_is_found_and_said_to_be() -> None:
     assert found.system.point == pytest.approx([0.75], abs=1e-12)
     assert found.system.radius == pytest.approx(2.0)
     assert not found.is_stable and found.spectrum.empty
-    assert "Not stable" in str(found.summary())
+    assert "Unstable (largest root 2)" in str(found.summary())
     with pytest.raises(SpecificationError, match="must have a fixed point"):
         transfer_function(lambda h: h + 1.0, [0.0])
+
+
+def test_an_unstable_system_has_no_stationary_response(series: pd.Series) -> None:
+    """No gain, phase, delay or cut-off, and the reason instead, with estimates and without."""
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    held = {"V[y,h1]": 1.0, "b_h[h1]": 0.0, "b_y[y]": 0.0}
+    model = ElmanRNN(series, k_hidden=1, fixed=held)
+    values = {"W_h[h1,h1]": 1.2, "W_y[h1,y]": 0.1, "obs_cov[y,y]": 1.0, **held}
+    theta = np.array([values[name] for name in model.param_names])
+    estimated = RecurrentResults.from_fit(model, theta, cov_type="approx")
+    for found in (
+        transfer_function(([[1.25, 1.0], [0.0, 0.5]], [[0.0], [1.0]], [[1.0, 0.0]]), cov=1.0),
+        transfer_function(lambda h: 4.0 * h * (1.0 - h), [0.3]),
+        transfer_function(estimated, at=np.zeros(1)),
+    ):
+        assert not found.is_stable
+        assert (found.cutoffs["kind"] == "unstable").all()
+        assert found.cutoffs.drop(columns="kind").isna().all(axis=None)
+        assert found.frame.drop(columns="period").isna().all(axis=None)
+        assert found.spectrum.empty
+        assert np.isfinite(found.response).all()  # that of the equations
+        text = str(found.summary())
+        assert f"Unstable (largest root {found.system.radius:.4g})" in text
+        assert "no stationary response" in " ".join(text.split())
+        fig = found.plot()
+        panels = [" ".join(text.get_text() for text in ax.texts) for ax in fig.axes[:3]]
+        assert all("no stationary response" in panel for panel in panels)
+        pyplot.close(fig)
+    # a root on the circle is another matter: the gain is infinite at one frequency only
+    walk = transfer_function((1.0, 1.0, 1.0), cov=1.0)
+    assert walk.cutoffs["kind"].item() == "integrating"
+    assert np.isinf(walk.cutoffs["gain_zero"].item())
+    assert np.isfinite(walk.frame["gain"].iloc[1:]).all()
+    assert "Not stable (largest root 1)" in str(walk.summary())
 
 
 def test_covariance_of_bare_weights_gives_a_spectrum() -> None:
