@@ -14,14 +14,16 @@ section 2; Bengio, Simard and Frasconi (1994), IEEE Transactions on Neural Netwo
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_alpha, check_int, check_literal, shown
+from rnnstats._index import label, position
 from rnnstats.diagnostics.memory.lyapunov.growth import growth_of
 from rnnstats.diagnostics.memory.products.graded import GradedProducts, graded_products
 from rnnstats.diagnostics.memory.products.lagged import over_rows
@@ -127,15 +129,17 @@ class JacobianProducts(Report):
         """
         return self._verdict.copy()
 
-    def product(self, first: int, last: int) -> pd.DataFrame:
+    def product(self, first: Any, last: Any) -> pd.DataFrame:
         """
         Gradient of one state by an earlier one.
 
         Parameters
         ----------
-        first, last : int
-            Numbers of the rows, 0 for the state before the first: dh_last / dh_first. Of one
-            matrix for all rows any number.
+        first, last : int, str, datetime-like, pandas.Period or label
+            Rows after which the states are, as in ``predict``: dh_last / dh_first. Of a text that
+            means several rows the first and the last of them. Whole numbers up to the number of
+            rows count states, 0 for the one before the first row; of one matrix for all rows any
+            number does.
 
         Returns
         -------
@@ -148,17 +152,17 @@ class JacobianProducts(Report):
         SpecificationError
             There are no such rows, or a new sequence begins between them.
         """
-        start = check_int(first, name="first", caller="product", minimum=0)
-        end = check_int(last, name="last", caller="product", minimum=start)
         given = self._trajectory
+        start = self._state_number(first, "first", "start")
+        end = self._state_number(last, "last", "end")
+        if end < start:
+            raise SpecificationError(
+                f"product: last must not come before first; got {shown(last)} and {shown(first)}."
+            )
         names = list(self.labels.states)
         if given.constant:
             found = np.linalg.matrix_power(given.state[0], end - start)
             return pd.DataFrame(found, index=names, columns=names)
-        if end > given.nobs:
-            raise SpecificationError(
-                f"product: last must be at most the number of rows, {given.nobs}; got {end}."
-            )
         if ((given.offsets > start) & (given.offsets < end)).any():
             raise SpecificationError(
                 f"product: first and last must lie in one sequence; got {start} and {end}, and a "
@@ -168,6 +172,23 @@ class JacobianProducts(Report):
         for t in range(start, end):
             found = given.state[t] @ found
         return pd.DataFrame(found, index=names, columns=names)
+
+    def _state_number(self, key: Any, name: str, side: Literal["start", "end"]) -> int:
+        """Number of a state: 0 before the first row, t + 1 after row t."""
+        n, index = self._trajectory.nobs, self.labels.index
+        whole = isinstance(key, (int, np.integer)) and not isinstance(key, (bool, np.bool_))
+        if whole and 0 <= key <= n:
+            return int(key)
+        # beyond the rows a whole number is a label (a year), or one of a matrix that never ends
+        if not whole or key in index:
+            with suppress(SpecificationError):
+                return 1 + position(index, key, side=side, caller="product", allow_future=False)
+        elif key > n and self._trajectory.constant:
+            return int(key)
+        raise SpecificationError(
+            f"product: {name} must be a row of the index ({label(index, 0)} to {label(index, -1)}) "
+            f"or the number of a state, 0 (before the first row) to {n}; got {shown(key)}."
+        )
 
     def summary(self) -> Any:
         """

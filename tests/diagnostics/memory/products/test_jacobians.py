@@ -13,6 +13,7 @@ from rnnstats.diagnostics.memory.products.jacobians import told_lags
 from rnnstats.diagnostics.memory.standard_errors import StandardError
 from rnnstats.diagnostics.memory.verdicts import verdict_of
 from rnnstats.errors import SpecificationError
+from rnnstats.results.recurrent.states.recurrence import NetworkRecurrence
 
 MATRIX = np.array([[0.5, 0.3], [1.0, 0.0]])
 
@@ -274,11 +275,46 @@ def test_refusals(arguments, message):
 
 def test_products_between_rows_that_are_not_there_are_refused():
     found = jacobian_products(np.ones((10, 2, 2)))
-    with pytest.raises(SpecificationError, match="last must be at most the number of rows, 10"):
+    with pytest.raises(SpecificationError, match=r"last must be a row .* to 10; got 11"):
         found.product(3, 11)
-    with pytest.raises(SpecificationError, match="last must be at least 3"):
+    with pytest.raises(SpecificationError, match="last must not come before first; got 2 and 3"):
         found.product(3, 2)
+    for wrong in (-1, "1990", True, 2.5, None):
+        with pytest.raises(SpecificationError, match="first must be a row of the index"):
+            found.product(wrong, 5)
     np.testing.assert_array_equal(found.product(3, 3), np.eye(2))
+
+
+def test_products_between_labels_of_the_index():
+    growth = np.diff(np.log(datasets.us_macro()["realgdp"]))
+    quarters = pd.Series(growth, index=pd.period_range("1959Q2", periods=len(growth), freq="Q"))
+    theta = {"W_h[h1,h1]": 0.5, "W_y[h1,y]": 9.0, "b_h[h1]": 0.1, "V[y,h1]": 0.01}
+    model = ElmanRNN(quarters.rename("y"), k_hidden=1, y_lags=1)
+    params = np.array([theta.get(name, 1e-4) for name in model.param_names])
+    found = jacobian_products(NetworkRecurrence(model, params))
+    index = found.labels.index
+    row = index.get_loc(pd.Period("1990Q1"))
+    by_number = found.product(row + 1, row + 9)
+    steps = found._trajectory.state[row + 1 : row + 9]
+    assert by_number.iloc[0, 0] == pytest.approx(np.prod(steps), rel=1e-12)
+    start, end = pd.Period("1990Q1"), pd.Timestamp("1992-02-01")
+    for first, last in (("1990Q1", "1992Q1"), (start, end), (row + 1, "1992Q1")):
+        pd.testing.assert_frame_equal(found.product(first, last), by_number)
+    # a text that means several rows: from the first to the last
+    whole = found.product("1990", "1991")
+    pd.testing.assert_frame_equal(whole, found.product("1990Q1", "1991Q4"))
+    with pytest.raises(SpecificationError, match=r"last must be a row of the index \(1959Q3 to"):
+        found.product("1990Q1", "2031Q1")
+    # years as numbers are labels where they cannot be numbers of states; of a matrix, both
+    years = datasets.lynx()
+    years.index = years.index.year
+    assert years.index[0] > len(years)
+    single = ElmanRNN(np.log(years), k_hidden=1).fit(n_starts=1, rng=0, cov_type="none")
+    found = jacobian_products(single)
+    t = found.labels.index.get_loc(1850)
+    pd.testing.assert_frame_equal(found.product(1850, 1855), found.product(t + 1, t + 6))
+    linear = jacobian_products(LinearRNN(np.log(years), k_states=1).fit())
+    pd.testing.assert_frame_equal(linear.product(1850, 1855), linear.product(7000, 7005))
 
 
 def test_products_over_the_end_of_a_sequence_are_refused():
@@ -289,3 +325,8 @@ def test_products_over_the_end_of_a_sequence_are_refused():
     with pytest.raises(SpecificationError, match="must lie in one sequence"):
         found.product(border - 2, border + 2)
     assert np.isfinite(found.product(border, border + 2).to_numpy()).all()
+    row = found.labels.index[border]
+    assert row[0] == "b"
+    pd.testing.assert_frame_equal(
+        found.product(row, found.labels.index[border + 2]), found.product(border + 1, border + 3)
+    )
