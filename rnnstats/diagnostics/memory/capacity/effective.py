@@ -314,11 +314,12 @@ class Weighed:
     def _rows(self, there: Recurrence) -> FloatArray:
         """Sizes by row, (n, lags + 1, q); rows that do not count have the mean."""
         found = self.found
-        trajectory = found.trajectory
-        if there is not self.recurrence:
+        if there is self.recurrence:
+            with np.errstate(over="ignore"):
+                norms = np.exp(found.logs)
+        else:
             moved = there.trajectory(self.given)
-            trajectory = one_window(moved, found.horizon) or moved
-        norms = found.along(trajectory)[0]
+            norms = found.along(one_window(moved, found.horizon) or moved)[0]
         if self._single:
             return np.asarray(norms.transpose(1, 0, 2))
         seen = ~np.isnan(norms)

@@ -23,6 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import lapack
 
+from rnnstats.diagnostics.memory.products.graded_pairs import (
+    advance_pairs,
+    pair_singular_values,
+    single_logs,
+)
 from rnnstats.diagnostics.memory.products.powers import lengths, row_singular_values
 
 __all__ = ["GradedProducts", "graded_products", "window_products"]
@@ -87,24 +92,29 @@ def graded_products(jacobians: FloatArray, offsets: IntArray, steps: int) -> Gra
     values of D T then have a small relative error, each of them, however far apart they are: by
     LAPACK's preconditioned Jacobi method, and in logs where doubles do not reach. What is lost is
     rounding times the condition of each Jacobian, never that of their product. A direction of which
-    a step leaves less than rounding counts as lost.
+    a step leaves less than rounding counts as lost. Of one state or two all this has a closed form,
+    see `graded_pairs`.
     """
     room = np.concatenate([np.arange(b - a, 0, -1) for a, b in pairwise(offsets.tolist())])
     m = jacobians.shape[1]
     starts = _spread_out(room, max(FEWEST, NUMBERS // max(1, steps * m * m)))
+    if m == 1:
+        return GradedProducts(starts, single_logs(jacobians, starts, room[starts], steps))
     logs = np.full((steps + 1, len(starts), m), np.nan)
     logs[0] = 0.0
     held: list[tuple[int, IntArray, FloatArray, FloatArray]] = []
     alive = np.arange(len(starts))
     frame = inner = np.broadcast_to(np.eye(m), (len(starts), m, m))
     scales = np.zeros((len(starts), m))
+    at, shortest = starts - 1, int(room[starts].min())
     for k in range(1, steps + 1):
-        stay = room[starts[alive]] >= k
-        if not stay.all():
+        if k > shortest:
+            stay = room[starts[alive]] >= k
             alive, frame, scales, inner = alive[stay], frame[stay], scales[stay], inner[stay]
-        if not len(alive):
-            break
-        frame, scales, inner = _advance(jacobians[starts[alive] + (k - 1)], frame, scales, inner)
+            if not len(alive):
+                break
+            at, shortest = starts[alive] - 1, int(room[starts[alive]].min())
+        frame, scales, inner = _advance(jacobians[at + k], frame, scales, inner)
         held.append((k, alive, scales, inner))
         if len(held) * len(alive) >= CHUNK:
             _settle(held, logs)
@@ -136,6 +146,8 @@ def _advance(
     jacobians: FloatArray, frame: FloatArray, scales: FloatArray, inner: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Multiply products U D T by Jacobians from the left: new U, logs of D, and T."""
+    if jacobians.shape[1] == 2:
+        return advance_pairs(jacobians, frame, scales, inner)
     columns = jacobians @ frame
     length = lengths(columns, axis=1)
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -186,6 +198,8 @@ def _singular_values(scales: FloatArray, inner: FloatArray) -> FloatArray:
     windows, m = scales.shape
     if m == 1:
         return scales
+    if m == 2:
+        return pair_singular_values(scales, inner)
     top = scales.max(axis=1)
     known = np.where(np.isneginf(scales), np.inf, scales)
     safe = np.where(np.isfinite(top), top, 0.0)

@@ -92,22 +92,32 @@ class GradientMeans:
         A log norm of lag k is a sum over k rows; left in one row, such sums of neighbours would
         depend on one another over k rows.
         """
-        found = np.empty((self.nobs, *logs[:, 0].shape))
+        rows, (lags, _, q) = self.found.rows, logs.shape
+        there = ~np.isnan(logs[:, :, 0])
         with np.errstate(invalid="ignore"):
             growth = np.diff(logs, axis=0, prepend=np.zeros((1, *logs.shape[1:])))
-        for lag in range(len(logs)):
-            valid = ~np.isnan(logs[lag, :, 0])
-            if not valid.any():
-                found[:, lag] = np.nan
-                continue
-            rows, share = self.found.rows[valid], self.nobs / int(valid.sum())
-            here = np.zeros((self.nobs, logs.shape[2]))
-            for back, part in enumerate(growth[: lag + 1, valid]):
-                # the row of the Jacobian that the product took in last
-                with np.errstate(invalid="ignore"):  # of rows in which nothing is left
-                    here[rows - max(back - 1, 0)] += part - part.mean(axis=0)
-            with np.errstate(invalid="ignore"):
-                found[:, lag] = share * here + logs[lag, valid].mean(axis=0)
+        growth[~np.isfinite(growth)] = 0.0  # a column with rows in which nothing is left is refused
+        # the row of the Jacobian that the product took in last
+        shifts = np.maximum(np.arange(lags) - 1, 0)
+        found = np.full((self.nobs, lags, q), np.nan)
+        here, sums = np.zeros((self.nobs, q)), np.zeros((lags, q))
+        for lag in range(lags):
+            valid = there[lag]
+            count = int(valid.sum())
+            if not count:
+                break
+            if lag:
+                gone = np.flatnonzero(there[lag - 1] & ~valid)
+                past = growth[:lag, gone]
+                np.subtract.at(here, rows[gone] - shifts[:lag, None], past)
+                sums[:lag] -= past.sum(axis=1)
+            new = growth[lag, valid]
+            here[rows[valid] - shifts[lag]] += new
+            sums[lag] = new.sum(axis=0)
+            center = _of_runs(rows[valid], shifts[: lag + 1], sums[: lag + 1] / count, self.nobs)
+            mean = logs[lag, valid].mean(axis=0)
+            found[:, lag] = self.nobs / count * (here - center) + mean
+            found[:, lag, ~np.isfinite(mean)] = np.nan
         return found
 
     @property
@@ -214,3 +224,29 @@ class GradientMeans:
         if len(names) > 1:
             index = pd.MultiIndex.from_product(names, names=list(levels))
         return pd.DataFrame(table, index=index)
+
+
+def _of_runs(rows: IntArray, shifts: IntArray, values: FloatArray, nobs: int) -> FloatArray:
+    """Sums over shifts of a value in each of some rows less the shift.
+
+    Parameters
+    ----------
+    rows : ndarray of int, shape (r,)
+        In order.
+    shifts : ndarray of int, shape (k,)
+    values : ndarray, shape (k, q)
+        One a shift, alike in all rows: from end to end of a run of rows it steps up and down once.
+    nobs : int
+
+    Returns
+    -------
+    ndarray, shape (nobs, q)
+    """
+    breaks = np.flatnonzero(np.diff(rows) > 1)
+    first = rows[np.concatenate([[0], breaks + 1])]
+    end = rows[np.concatenate([breaks, [len(rows) - 1]])] + 1
+    steps = np.zeros((nobs + 1, values.shape[1]))
+    for shift, value in zip(shifts.tolist(), values, strict=True):
+        steps[first - shift] += value
+        steps[end - shift] -= value
+    return np.asarray(np.cumsum(steps[:-1], axis=0))

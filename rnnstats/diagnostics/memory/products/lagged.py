@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstats.diagnostics.memory.products.leading import leading_directions, leading_norms
 from rnnstats.diagnostics.memory.recurrences import Trajectory
 
 __all__ = [
@@ -284,7 +285,7 @@ def _norms(values: FloatArray, of: Of, by: By) -> FloatArray:
     if of == "output" and by == "input":
         return np.abs(values).reshape(len(values), -1)
     if of == by:
-        return np.asarray(np.linalg.norm(values, ord=2, axis=(1, 2))[:, None])
+        return leading_norms(values)[:, None]
     return np.asarray(np.linalg.norm(values, axis=2 if of == "output" else 1))
 
 
@@ -293,8 +294,7 @@ def _direction(values: FloatArray, of: Of, by: By) -> FloatArray:
     if of == "output" and by == "input":
         return _signs(values)
     if of == by:
-        left, _, right = np.linalg.svd(values)
-        return np.asarray(left[:, :, :1] * right[:, :1, :])
+        return leading_directions(values)
     axis = 2 if of == "output" else 1
     norm = np.linalg.norm(values, axis=axis, keepdims=True)
     return np.asarray(values / np.where(norm > 0.0, norm, 1.0))

@@ -152,3 +152,46 @@ def test_lost_directions_stay_lost_beside_others():
     found = row_singular_values(rows, scales)
     np.testing.assert_allclose(found[:, 0], [700.0 + np.log(5.0), np.log(np.sqrt(2.0))])
     assert np.isneginf(found[:, 1:]).all()
+
+
+def test_two_states_in_many_steps_against_determinants():
+    """The larger one against a vector carried along, both together against determinants."""
+    rng = np.random.default_rng(8)
+    jacobians = rng.standard_normal((20_000, 2, 2)) * 0.6
+    found = graded_products(jacobians, np.array([0, 20_000]), 20_000)
+    first = int(np.flatnonzero(found.starts == 0)[0])
+    volume = np.cumsum(np.log(np.abs(np.linalg.det(jacobians))))
+    sums = found.logs[1:, first].sum(axis=1)
+    # each of 20,000 terms is rounded, beside sums of some ten thousand
+    np.testing.assert_allclose(sums, volume, rtol=0.0, atol=1e-9)
+    vector, grown = np.eye(2)[0], 0.0
+    for t, one in enumerate(jacobians):
+        vector = one @ vector
+        size = np.linalg.norm(vector)
+        grown, vector = grown + np.log(size), vector / size
+        if t in (200, 19_999):
+            # a generic vector grows as the largest singular value but for its first direction
+            assert found.logs[t + 1, first, 0] >= grown - 1e-9
+            assert found.logs[t + 1, first, 0] <= grown + 6.0
+
+
+def test_singular_and_zero_pairs():
+    projector = np.array([[1.0, 0.0], [0.0, 0.0]])
+    nilpotent = np.array([[0.0, 1.0], [0.0, 0.0]])
+    found = graded_products(np.stack([projector, 2 * np.eye(2), projector]), np.array([0, 3]), 3)
+    np.testing.assert_allclose(found.logs[:, 0, 0], [0.0, 0.0, np.log(2), np.log(2)], atol=1e-15)
+    assert (found.logs[1:, 0, 1] == -np.inf).all()
+    gone = graded_products(np.stack([nilpotent, nilpotent, np.eye(2)]), np.array([0, 3]), 3)
+    assert (gone.logs[2:, 0] == -np.inf).all()
+    assert gone.logs[1, 0].tolist() == [0.0, -np.inf]
+
+
+def test_one_state_is_a_sum_of_logs():
+    jacobians = RNG.standard_normal((9, 1, 1))
+    jacobians[6] = 0.0
+    found = graded_products(jacobians, np.array([0, 4, 9]), 5)
+    logs = found.logs[:, :, 0]
+    assert logs[3, 1] == pytest.approx(np.log(np.abs(jacobians[1:4])).sum(), rel=1e-14)
+    assert np.isnan(logs[4, 1]) and np.isnan(logs[5, 0])
+    assert logs[2, 4] == pytest.approx(np.log(np.abs(jacobians[4:6])).sum(), rel=1e-14)
+    assert logs[3, 4] == logs[5, 4] == -np.inf

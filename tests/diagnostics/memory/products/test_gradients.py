@@ -9,9 +9,10 @@ import pytest
 from rnnstats import ElmanRNN, LinearRNN, datasets
 from rnnstats.diagnostics.memory import gradient_by_lag
 from rnnstats.diagnostics.memory.long_run import batch_means
+from rnnstats.diagnostics.memory.products.gradient_means import GradientMeans
 from rnnstats.diagnostics.memory.products.lagged import LaggedGradients, lagged_gradients, over_rows
 from rnnstats.diagnostics.memory.products.surroundings import input_slopes
-from rnnstats.diagnostics.memory.recurrences import Trajectory, recurrence_of
+from rnnstats.diagnostics.memory.recurrences import GivenRecurrence, Trajectory, recurrence_of
 from rnnstats.errors import SpecificationError
 
 M, Q, P, N = 3, 2, 2, 25
@@ -463,3 +464,34 @@ def test_refusals_of_outputs_and_inputs():
 def test_results_have_their_own_outputs(linear):
     with pytest.raises(SpecificationError, match="output makes no sense with results"):
         gradient_by_lag(linear, of="output", output=[[1.0, 0.0]])
+
+
+def shared_by_loops(rows, logs, nobs):
+    """Each growth of a log norm in the row in which it takes place, row by row."""
+    found = np.full((nobs, *logs[:, 0].shape), np.nan)
+    growth = np.diff(logs, axis=0, prepend=np.zeros((1, *logs.shape[1:])))
+    for lag in range(len(logs)):
+        valid = ~np.isnan(logs[lag, :, 0])
+        share = nobs / valid.sum()
+        here = np.zeros((nobs, logs.shape[2]))
+        for back in range(lag + 1):
+            part = growth[back, valid]
+            here[rows[valid] - max(back - 1, 0)] += part - part.mean(axis=0)
+        found[:, lag] = share * here + logs[lag, valid].mean(axis=0)
+    return found
+
+
+@pytest.mark.parametrize("rows", [np.arange(60), np.sort(np.r_[0:9, 20:23, 24:60:3])])
+@pytest.mark.parametrize("by", ["state", "input"])
+def test_growth_is_shared_out_among_its_rows(rows, by):
+    """Two sequences, all rows or some."""
+    rng = np.random.default_rng(4)
+    trajectory = Trajectory(
+        rng.standard_normal((60, 3, 3)), np.array([0, 21, 60]),
+        inputs=rng.standard_normal((60, 3, 2)),
+    )  # fmt: skip
+    found = LaggedGradients(trajectory, "state", by, 12, rows)
+    means = GradientMeans(GivenRecurrence(trajectory.state), None, found, 60)
+    known = shared_by_loops(rows, found.logs, 60)
+    # sums of thirteen growths, kept up to date instead of added anew
+    np.testing.assert_allclose(means._shared_out(found.logs), known, rtol=0.0, atol=1e-11)
