@@ -12,6 +12,7 @@ functions of a singular model are estimable).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
@@ -75,6 +76,7 @@ def covariance(
     information: ArrayLike | None = None,
     score_obs: ArrayLike | None = None,
     expansion: ArrayLike | None = None,
+    moves: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     cov_kwds: Mapping[str, Any] | None = None,
 ) -> CovarianceEstimate:
@@ -97,8 +99,11 @@ def covariance(
     expansion : array_like, shape (K, k_free), optional
         Derivative of all parameters with respect to the free ones; identity by default. Inverses
         are taken in the free coordinates: ``E (E'AE)^-1 E'``.
+    moves : array_like, shape (K, k_free), optional
+        Derivative of the parameters reported by the free ones, where the matrices and `expansion`
+        refer to other coordinates, in which they are well conditioned: ``M (E'AE)^-1 M'``.
     names : sequence of str, optional
-        Names of the K parameters, for messages.
+        Names of the K parameters reported, for messages.
     cov_kwds : mapping, optional
         ``"hac"``: arguments of `rnnstats.estimation.hac.hac_meat`; ``"cluster"``: ``groups`` and
         ``correction`` as in `rnnstats.estimation.hac.cluster_meat`.
@@ -142,9 +147,10 @@ def covariance(
     inverse = found.inverse
     if len(needs) == 2:
         inverse = _sandwich(inverse, given["score_obs"], ties, cov_type, cov_kwds or {})
-    free = Free(ties, inverse, found.null, found.scale, found.blank)
-    cov = ties @ inverse @ ties.T
-    gone = (ties[:, found.lost] != 0.0).any(axis=1)
+    reported = ties if moves is None else np.asarray(moves, dtype=np.float64)
+    free = Free(reported, inverse, found.null, found.scale, found.blank)
+    cov = free.ties @ inverse @ free.ties.T
+    gone = _unknown(free, found.lost)
     cov[gone, :] = np.nan
     cov[:, gone] = np.nan
     unidentified = tuple(label for label, is_gone in zip(labels, gone, strict=True) if is_gone)
@@ -152,7 +158,8 @@ def covariance(
     if found.words:
         source = given[needs[0]]
         columns = source if needs[0] == "score_obs" else np.diagonal(source)[None]
-        blank = [labels[i] for i in np.flatnonzero(~np.isfinite(columns).all(axis=0))]
+        spoilt = (ties[~np.isfinite(columns).all(axis=0)] != 0.0).any(axis=0)
+        blank = [labels[i] for i in np.flatnonzero((reported[:, spoilt] != 0.0).any(axis=1))]
         message = _message(cov_type, found.words, unidentified, blank)
     elif cov_type == "cluster":
         message = _few_clusters(len(np.unique((cov_kwds or {})["groups"])), k_free)
@@ -274,6 +281,18 @@ def _given(
             f"{sorted(shapes)}. Pass derivatives with respect to the full parameter vector."
         )
     return given, size
+
+
+def _unknown(free: Free, lost: NDArrayBool) -> NDArrayBool:
+    """Which parameters, (K,), the data do not tell: what free coordinates are lost add to them.
+
+    However small that is beside the rest, it has no bound; only where it cancels it does no harm.
+    """
+    moved = np.where(lost & ~free.blank, free.ties * free.scale, 0.0)
+    leak = np.linalg.norm(moved @ free.null, axis=1)
+    parts = np.abs(moved) * np.linalg.norm(free.null, axis=1)
+    leaks = leak > math.sqrt(LOADING) * parts.max(axis=1, initial=0.0)
+    return np.asarray((free.ties[:, free.blank] != 0.0).any(axis=1) | leaks)
 
 
 class _Inverse(NamedTuple):

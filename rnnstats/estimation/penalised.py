@@ -85,6 +85,7 @@ def penalised_inverse(
     information: ArrayLike | None = None,
     score_obs: ArrayLike | None = None,
     expansion: ArrayLike | None = None,
+    moves: ArrayLike | None = None,
     names: Sequence[str] | None = None,
 ) -> CovarianceEstimate:
     """Inverse of the curvature of the penalised log-likelihood, ``(A + R)^-1``.
@@ -94,7 +95,7 @@ def penalised_inverse(
 
     Parameters
     ----------
-    cov_type, ridge, hessian, information, score_obs, expansion, names
+    cov_type, ridge, hessian, information, score_obs, expansion, moves, names
         As in `penalised_covariance`; not "none".
 
     Returns
@@ -109,7 +110,9 @@ def penalised_inverse(
     curvature = _curvature(_BREAD[cov_type], hessian, information, score_obs)
     r = np.asarray(ridge, dtype=np.float64)
     _check_square(curvature, r, "penalised_covariance")
-    return covariance("approx", information=curvature + r, expansion=expansion, names=names)
+    return covariance(
+        "approx", information=curvature + r, expansion=expansion, moves=moves, names=names
+    )
 
 
 def penalised_covariance(
@@ -120,6 +123,7 @@ def penalised_covariance(
     information: ArrayLike | None = None,
     score_obs: ArrayLike | None = None,
     expansion: ArrayLike | None = None,
+    moves: ArrayLike | None = None,
     names: Sequence[str] | None = None,
     cov_kwds: Mapping[str, Any] | None = None,
 ) -> CovarianceEstimate:
@@ -132,8 +136,8 @@ def penalised_covariance(
         scores of single rows, and B the variance of the score: (A, B) is (H, H), (I, I), (S, S),
         (H, S), (I, S), and (H, S allowing for correlation within groups or over time).
     ridge : array_like, shape (K, K)
-        R, second derivative of the penalty by all natural parameters.
-    hessian, information, score_obs, expansion, names, cov_kwds
+        R, second derivative of the penalty by the parameters that the matrices refer to.
+    hessian, information, score_obs, expansion, moves, names, cov_kwds
         As in `rnnstats.estimation.covariance.covariance`; without the penalty.
 
     Returns
@@ -152,7 +156,7 @@ def penalised_covariance(
     be no maximum of the likelihood) B takes its positive part.
     """
     check_literal(cov_type, COV_TYPES, name="cov_type", caller="penalised_covariance")
-    kwds = {"expansion": expansion, "names": names}
+    kwds = {"expansion": expansion, "moves": moves, "names": names}
     if cov_type == "none":
         given = next(m for m in (hessian, information, score_obs, ridge) if m is not None)
         return covariance("none", hessian=given, **cast(Any, kwds))
@@ -160,11 +164,12 @@ def penalised_covariance(
     bread = penalised_inverse(cov_type, ridge=ridge, **cast(Any, {**source, **kwds}))
     free = bread._free
     assert free is not None
+    ties = np.eye(len(free.ties)) if expansion is None else np.asarray(expansion, dtype=float)
     if cov_type in ("oim", "approx", "opg"):
         curvature = _curvature(_BREAD[cov_type], hessian, information, score_obs)
-        meat = _positive(free.ties.T @ np.nan_to_num(curvature) @ free.ties)
+        meat = _positive(ties.T @ np.nan_to_num(curvature) @ ties)
     else:
-        rows = np.nan_to_num(_scores(score_obs, cov_type)) @ free.ties
+        rows = np.nan_to_num(_scores(score_obs, cov_type)) @ ties
         meat = _meat(cov_type, rows, cov_kwds or {})
     inverse = free.inverse @ meat @ free.inverse
     cov = free.ties @ inverse @ free.ties.T

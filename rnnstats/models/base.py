@@ -261,6 +261,9 @@ class LikelihoodModel(ABC):
         theta = self._theta(params)
         if self._value(theta) == -math.inf:
             return np.full((len(theta), len(theta)), np.nan)
+        return self._hessian(theta)
+
+    def _hessian(self, theta: FloatArray) -> FloatArray:
         diagonal = np.diag(self._information(theta))
         known = np.isfinite(diagonal) & (diagonal > 0.0)
         scale = np.where(known, 1.0 / np.sqrt(np.where(known, diagonal, 1.0)), 1.0)

@@ -224,11 +224,11 @@ class BidirectionalResults(
     @cached_property
     def _effective_number(self) -> float:
         found = self._derivatives
-        free = found.directions
-        curvature = free.T @ without_fixed(found.information, free) @ free
+        free = found.inner_directions
+        curvature = free.T @ without_fixed(found.inner_information, free) @ free
         if self.model.penalty:
-            curvature = curvature + free.T @ self.model.ridge() @ free
-        return score_trace(found.score_obs @ free, curvature, self.cov_type, self._cov_kwds)
+            curvature = curvature + free.T @ found.inner_ridge @ free
+        return score_trace(found.inner_score_obs @ free, curvature, self.cov_type, self._cov_kwds)
 
     # -- rows ---------------------------------------------------------------------------------
 

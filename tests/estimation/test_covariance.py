@@ -306,3 +306,28 @@ def test_clusters_no_more_than_the_parameters_are_told(poisson, number):
     told = number <= size
     assert (f"rank <= {number} ({number - 1} at a maximum" in found.message) is told
     assert (found.message == "") is not told
+
+
+def test_parameters_reported_may_move_with_better_conditioned_ones():
+    # b = b' - m W with m = 1e6: in (W, b) the information is singular to rounding, in (W', b') not
+    inner = np.array([[2.0, 0.3, 0.0], [0.3, 1.0, 0.0], [0.0, 0.0, 0.0]])
+    moves = np.array([[1.0, 0.0, 0.0], [-1e6, 1.0, 0.0], [0.0, 0.0, 5.0]])
+    names = ("W", "b", "idle")
+    found = covariance("approx", information=inner, moves=moves, names=names)
+    known = np.linalg.inv(inner[:2, :2])
+    np.testing.assert_allclose(
+        found.cov[:2, :2], moves[:2, :2] @ known @ moves[:2, :2].T, rtol=1e-12
+    )
+    assert found.unidentified == ("idle",)
+    # only b' is unknown: then b is, and W is not
+    found = covariance("approx", information=np.diag([2.0, 0.0, 1.0]), moves=moves, names=names)
+    assert found.unidentified == ("b",)
+    assert found.cov[0, 0] == pytest.approx(0.5, rel=1e-14)
+    # only W' is unknown: both are; what has no derivative is named in the same way
+    found = covariance("approx", information=np.diag([0.0, 1.0, 1.0]), moves=moves, names=names)
+    assert found.unidentified == ("W", "b")
+    blank = np.diag([np.nan, 1.0, 1.0])
+    assert covariance("approx", information=blank, moves=moves, names=names).unidentified == (
+        "W",
+        "b",
+    )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnstats.estimation.differences import hessian_from_score
 from rnnstats.kernels import networks
 from rnnstats.kernels.architecture import Feedback
 from rnnstats.kernels.networks import Network
@@ -227,6 +228,24 @@ class RecurrentLikelihood:
         out[chart.extra, chart.extra] = own
         return out
 
+    def hessian_at(self, phi: FloatArray) -> FloatArray:
+        """
+        Second derivative of the log-likelihood by the standardised parameters.
+
+        Parameters
+        ----------
+        phi : ndarray, shape (K,)
+
+        Returns
+        -------
+        ndarray, shape (K, K)
+            Differences of the exact score, in units of about one standard error.
+        """
+        power = np.diagonal(self.information_at(phi))
+        known = np.isfinite(power) & (power > 0.0)
+        scale = np.where(known, 1.0 / np.sqrt(np.where(known, power, 1.0)), 1e-2)
+        return hessian_from_score(lambda x: self.pull_at(x)[1], phi, scale=scale)
+
     # --- natural parameters -------------------------------------------------------------------
 
     def value(self, theta: FloatArray) -> float:
@@ -322,6 +341,21 @@ class RecurrentLikelihood:
         ndarray, shape (K, K)
         """
         half = self.chart.pull(self.information_at(self.chart.to_standard(theta)))
+        return self.chart.pull(half.T)
+
+    def hessian(self, theta: FloatArray) -> FloatArray:
+        """
+        Second derivative of the log-likelihood.
+
+        Parameters
+        ----------
+        theta : ndarray, shape (K,)
+
+        Returns
+        -------
+        ndarray, shape (K, K)
+        """
+        half = self.chart.pull(self.hessian_at(self.chart.to_standard(theta)))
         return self.chart.pull(half.T)
 
     def reason(self, theta: FloatArray) -> str | None:

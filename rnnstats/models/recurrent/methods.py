@@ -462,6 +462,9 @@ class RecurrentMethods(ABC):
     def _information(self, theta: FloatArray) -> FloatArray:
         return self.likelihood.information(theta)
 
+    def _hessian(self, theta: FloatArray) -> FloatArray:
+        return self.likelihood.hessian(theta)
+
     def _check_estimable(self, counted: int | None = None) -> None:
         """Refuse to fit more parameters than there are values; `counted` where not all count."""
         number = self.layout.k_free if counted is None else counted

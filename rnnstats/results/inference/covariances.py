@@ -51,6 +51,36 @@ class Derivatives:
         """Derivative of all parameters by the free ones, (K, f), see `free_directions`."""
         return free_directions(self.model, self.theta)
 
+    # In the coordinates in which inverses are taken; those of the parameters unless a kind of model
+    # has better conditioned ones.
+
+    @property
+    def moves(self) -> FloatArray:
+        """Derivative of the parameters by the free inner coordinates, (K, f)."""
+        return self.directions
+
+    @property
+    def inner_directions(self) -> FloatArray:
+        """Derivative of all inner coordinates by the free ones, (K, f)."""
+        return self.directions
+
+    @property
+    def inner_hessian(self) -> FloatArray:
+        """Second derivative by the inner coordinates, (K, K)."""
+        return self.hessian
+
+    @property
+    def inner_information(self) -> FloatArray:
+        """Expected information by the inner coordinates, (K, K)."""
+        return self.information
+
+    @property
+    def inner_score_obs(self) -> FloatArray:
+        """Score of each row by the inner coordinates, (nobs, K)."""
+        return self.score_obs
+
+    # In the parameters.
+
     @cached_property
     def hessian(self) -> FloatArray:
         """Second derivative of the log-likelihood, (K, K).
@@ -120,15 +150,16 @@ def estimate_covariance(
         return CovarianceEstimate(np.full((size, size), np.nan), cov_type, 0, k_free, (), "")
     observed = cov_type in ("oim", "robust", "cluster", "hac")
     expected = cov_type in ("approx", "robust_approx")
-    hessian = found.hessian if observed else None
+    hessian = found.inner_hessian if observed else None
     if hessian is not None:
-        expected = _nearly_flat(hessian, found.directions)
+        expected = _nearly_flat(hessian, found.inner_directions)
     return covariance(
         cov_type,
         hessian=hessian,
-        information=found.information if expected else None,
-        score_obs=None if cov_type in ("oim", "approx") else found.score_obs,
-        expansion=found.directions,
+        information=found.inner_information if expected else None,
+        score_obs=None if cov_type in ("oim", "approx") else found.inner_score_obs,
+        expansion=found.inner_directions,
+        moves=found.moves,
         names=model.param_names,
         cov_kwds=cov_kwds,
     )

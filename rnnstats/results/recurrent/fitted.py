@@ -18,12 +18,12 @@ from rnnstats.estimation.penalised import (
 )
 from rnnstats.results import tables
 from rnnstats.results.inference.covariances import (
-    Derivatives,
     Kept,
     estimate_covariance,
     without_fixed,
 )
 from rnnstats.results.protocol import FloatArray
+from rnnstats.results.recurrent.inference.derivatives import StandardDerivatives
 from rnnstats.results.recurrent.inference.identification import Rank
 from rnnstats.results.recurrent.protocol import RecurrentModel
 
@@ -45,7 +45,6 @@ class FittedNetwork:
     _cov_kwds: Mapping[str, Any]
     _given_covariance: CovarianceEstimate | Callable[[], CovarianceEstimate] | None
 
-    _derivatives: cached_property[Derivatives]
     _standardised_rank: cached_property[Rank]
     _unit_words: Callable[[], str]
 
@@ -80,6 +79,10 @@ class FittedNetwork:
     # -- estimates ----------------------------------------------------------------------------
 
     @cached_property
+    def _derivatives(self) -> StandardDerivatives:
+        return StandardDerivatives(self.model, self._theta)
+
+    @cached_property
     def covariance(self) -> CovarianceEstimate:
         """Covariance of the estimates with its rank and what is not identified.
 
@@ -112,11 +115,12 @@ class FittedNetwork:
         expected = cov_type in ("approx", "robust_approx")
         outer = cov_type == "opg"
         return {
-            "ridge": self.model.ridge(),
-            "hessian": None if expected or outer else found.hessian,
-            "information": found.information if expected else None,
-            "score_obs": None if cov_type in ("oim", "approx") else found.score_obs,
-            "expansion": found.directions,
+            "ridge": found.inner_ridge,
+            "hessian": None if expected or outer else found.inner_hessian,
+            "information": found.inner_information if expected else None,
+            "score_obs": None if cov_type in ("oim", "approx") else found.inner_score_obs,
+            "expansion": found.inner_directions,
+            "moves": found.moves,
             "names": self.model.param_names,
         }
 
@@ -132,9 +136,10 @@ class FittedNetwork:
             return int(self.model.layout.k_free)
         if isinstance(self._given_covariance, Kept):
             return self._given_covariance.origin.df_model
-        free = self._derivatives.directions
-        curvature = free.T @ without_fixed(self._derivatives.information, free) @ free
-        ridge = free.T @ self.model.ridge() @ free
+        inner = self._derivatives
+        free = inner.inner_directions
+        curvature = free.T @ without_fixed(inner.inner_information, free) @ free
+        ridge = free.T @ inner.inner_ridge @ free
         found: Any = effective_df(curvature, ridge)
         return found  # type: ignore[no-any-return]
 

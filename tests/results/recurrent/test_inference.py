@@ -136,6 +136,33 @@ def test_sandwich_of_penalised_estimates_by_hand():
     assert np.abs(res.model.chart.pull(weights)).max() > 1.0
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"fixed": {"W_h[h1,h1]": 0.1}}, {"penalty": 0.5}, {"initial": "estimated"}],
+    ids=["plain", "fixed", "penalty", "start"],
+)
+def test_standard_errors_do_not_know_where_zero_is(options):
+    # Moving outputs and inputs changes constants only. At 1e5 spreads from zero the information
+    # in the user's units is singular as far as a Hessian can tell.
+    y, x = data(nobs=200)
+    near = ElmanRNN(y, x, k_hidden=1, **options).fit(n_starts=3)
+    model = ElmanRNN(y + 3e5, x + 1e5, k_hidden=1, **options)
+    far = at(model, model.chart.to_natural(near.model.chart.to_standard(near.params.to_numpy())))
+    shown = [name for name in model.param_names if not name.startswith("b_")]
+    for kind in ("oim", "approx", "opg", "robust", "hac"):
+        one, other = near.with_cov(kind), far.with_cov(kind)
+        # natural units keep the standardised estimates to some 1e-16 * 1e5, and second derivatives
+        # change by as much; the condition of the information (about 1e2) comes on top
+        np.testing.assert_allclose(other.bse[shown], one.bse[shown], rtol=1e-7)
+        assert np.isfinite(other.bse["b_h[h1]"])
+        errors = [r.delta_method("V[cpi,h1] * W_y[h1,cpi]")["std err"] for r in (one, other)]
+        np.testing.assert_allclose(errors[1], errors[0], rtol=1e-7)
+        effects = [r.average_partial_effects()["std err"] for r in (one, other)]
+        # differences over 1e-2 standard errors, of functions known to 1e-11, in two directions
+        np.testing.assert_allclose(effects[1], effects[0], rtol=1e-6)
+    assert far.df_model == pytest.approx(near.df_model, rel=1e-8)
+
+
 def test_bootstrap_refits_and_kinds():
     res = fit()
     for kind in ("parametric", "innovations"):

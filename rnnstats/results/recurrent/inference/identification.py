@@ -18,12 +18,12 @@ from rnnstats._compat import wrapped
 from rnnstats.diagnostics.identification import LOADING, sparse_basis
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.results.inference.covariances import (
-    Derivatives,
     estimate_covariance,
     without_fixed,
 )
 from rnnstats.results.inference.functions import read_functions
 from rnnstats.results.protocol import FloatArray, direction_names
+from rnnstats.results.recurrent.inference.derivatives import StandardDerivatives
 from rnnstats.results.recurrent.inference.slopes import axis_slopes
 from rnnstats.results.recurrent.inference.units import Finding, UnitReport, examine
 from rnnstats.results.recurrent.protocol import RecurrentModel, RecurrentSystem
@@ -283,7 +283,7 @@ class RecurrentIdentified(ABC):
 
     @property
     @abstractmethod
-    def _derivatives(self) -> Derivatives:
+    def _derivatives(self) -> StandardDerivatives:
         """Second derivatives and scores at the estimates."""
 
     @property
@@ -299,21 +299,15 @@ class RecurrentIdentified(ABC):
     @cached_property
     def _standardised_rank(self) -> Rank:
         found, model = self._derivatives, self.model
-        outer = model.chart.jacobian().toarray()
-        free = found.directions
-        own = getattr(model, "likelihood", None)
-        if own is None:  # later rows only
-            inside = outer.T @ found.information @ outer
-        else:
-            inside = own.information_at(model.chart.to_standard(self._theta))
+        steps: FloatArray = np.asarray(np.linalg.solve(found.chart, found.directions), dtype=float)
 
         def bend() -> FloatArray:
-            return np.asarray(-(free.T @ without_fixed(found.hessian, free) @ free))
+            return np.asarray(-(steps.T @ without_fixed(found.inner_hessian, steps) @ steps))
 
         return rank_of(
-            np.asarray(inside),
-            np.linalg.solve(outer, free),
-            direction_names(model, free),
+            found.inner_information,
+            steps,
+            direction_names(model, found.directions),
             None if model.penalty else bend,
         )
 

@@ -18,6 +18,7 @@ from rnnstats.errors import SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate
 from rnnstats.estimation.differences import jacobian
 from rnnstats.results.protocol import FloatArray
+from rnnstats.results.recurrent.inference.derivatives import standard_directions
 from rnnstats.results.responses.bands import CHUNK, Bands
 
 __all__ = ["axis_bands", "axis_errors", "axis_slopes", "errors_of"]
@@ -54,34 +55,33 @@ def axis_slopes(
     Central differences at two step lengths, extrapolated; steps are a hundredth of a standard
     deviation along each axis, and at most of a standardised unit.
     """
-    layout, chart = model.layout, model.chart
+    layout = model.layout
     names = list(layout.names)
     free = np.array([names.index(name) for name in layout.free_names], dtype=np.intp)
-    moved = np.flatnonzero(covariance.varying[free])
-    point = layout.reduce(theta)
+    moved = covariance.varying[free]
     value = np.asarray(function(np.array(theta)), dtype=np.float64).ravel()
     slopes = np.zeros((len(value), len(theta)))
-    if not moved.size:
+    if not moved.any():
         return slopes
-    # natural units per standardised one
-    unit = np.abs(chart.jacobian()).max(axis=1).toarray().ravel()[free[moved]]
-    unit = np.where(unit > 0.0, unit, 1.0)
-    places = free[moved]
-    scaled = covariance.generalised[np.ix_(places, places)] / np.multiply.outer(unit, unit)
-    values, axes = np.linalg.eigh(0.5 * (scaled + scaled.T))
+    chart = model.chart.jacobian().toarray()
+    basis = standard_directions(chart, layout.expansion[:, moved])
+    half = np.linalg.solve(chart, covariance.generalised)
+    inside = basis.T @ np.linalg.solve(chart, half.T) @ basis
+    values, axes = np.linalg.eigh(0.5 * (inside + inside.T))
+    natural = chart @ basis  # moves of the parameters, one column each
     known = values > NOTHING * max(float(values[-1]), float(np.finfo(float).tiny))
     length = np.where(known, np.minimum(np.sqrt(np.maximum(values, 0.0)), 1.0), 1.0)
 
     def at(z: FloatArray) -> FloatArray:
-        there = point.copy()
-        there[moved] += unit * (axes @ (length * z))
+        there = layout.reduce(theta + natural @ (axes @ (length * z)))
         return np.asarray(function(layout.expand(there)), dtype=np.float64).ravel()
 
-    found = jacobian(at, np.zeros(len(moved)), scale=np.ones(len(moved)))
+    found = jacobian(at, np.zeros(len(axes)), scale=np.ones(len(axes)))
     # what does not depend on the parameters is left with differences of rounding
     size = np.abs(found).max(axis=1, initial=0.0)
     found[size <= ROUNDING * np.abs(value)] = 0.0
-    slopes[:, places] = (found / length) @ axes.T / unit
+    places = free[moved]
+    slopes[:, places] = np.linalg.solve(natural[places].T, axes @ (found / length).T).T
     return slopes
 
 
