@@ -1,4 +1,4 @@
-"""Data on which a linear model's likelihood has no bound: said before a fit, with a way out."""
+"""Data on which a normal likelihood has no bound: said before a fit, with a way out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from rnnstats.models.forms import Form
 from rnnstats.parameters.layout import Layout
 
 __all__ = [
+    "combined",
     "refuse_combination",
+    "refuse_combined",
     "refuse_explained",
     "refuse_gaps_before_state",
     "refuse_sizes",
@@ -51,19 +53,54 @@ def refuse_combination(
     names : tuple of str
     caller : str
     """
-    if form.name == "structured" or len(names) == 1 or len(complete) <= len(names):
+    if form.name == "structured":
         return
+    involved = combined(complete, names)
+    if form.name in ("leaky", "factor") and len(involved) > form.table.k_states + 1:
+        return
+    refuse_combined(involved, caller)
+
+
+def combined(complete: FloatArray, names: tuple[str, ...]) -> tuple[str, ...]:
+    """Outputs that add up to a constant, to seven digits.
+
+    Parameters
+    ----------
+    complete : ndarray, shape (rows, k_endog)
+        Rows without a gap.
+    names : tuple of str
+
+    Returns
+    -------
+    tuple of str
+        Empty where there are none, or too few rows to tell.
+    """
+    if len(names) == 1 or len(complete) <= len(names):
+        return ()
     spread = (complete - complete.mean(axis=0)) / complete.std(axis=0).clip(1e-300)
     _, size, right = np.linalg.svd(spread, full_matrices=False)
     if size[-1] > SAME_DIGITS * size[0]:
-        return
-    involved = [n for n, weight in zip(names, right[-1], strict=True) if abs(weight) > 1e-6]
-    if form.name in ("leaky", "factor") and len(involved) > form.table.k_states + 1:
-        return
-    raise DataError(
-        f"{caller}: outputs must not be linear combinations of each other to 7 digits, else the "
-        f"likelihood has no bound; got one of {', '.join(involved)}. Leave one out."
-    )
+        return ()
+    return tuple(n for n, weight in zip(names, right[-1], strict=True) if abs(weight) > 1e-6)
+
+
+def refuse_combined(involved: tuple[str, ...], caller: str) -> None:
+    """Refuse outputs that `combined` found, if any.
+
+    Parameters
+    ----------
+    involved : tuple of str
+    caller : str
+
+    Raises
+    ------
+    DataError
+    """
+    if involved:
+        raise DataError(
+            f"{caller}: outputs must not be linear combinations of each other to 7 digits, else "
+            f"the likelihood has no bound; got one of {', '.join(involved)}. Leave one out."
+        )
 
 
 def refuse_explained(endog: Endog, residuals: FloatArray, caller: str) -> None:

@@ -30,6 +30,7 @@ from rnnstats.models.recurrent.paths import FilteredStates, SmoothedStates
 from rnnstats.models.recurrent.scaling import Chart
 from rnnstats.models.recurrent.specification import Presample
 from rnnstats.models.recurrent.system import RecurrentSystem
+from rnnstats.models.refusals import combined, refuse_combined
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Block, Transform
 
@@ -470,6 +471,9 @@ class RecurrentMethods(ABC):
         number = self.layout.k_free if counted is None else counted
         values = self.endog.values[self.rows]
         specification.refuse_too_little(values, self.endog.names, number, self.name)
+        if set(self.head.names) & set(self.layout.free_names) and self.head.name == "gaussian":
+            complete = values[~np.isnan(values).any(axis=1)]
+            refuse_combined(combined(complete, self.endog.names), self.name)
 
     def _towards_rest(self, theta: FloatArray) -> FloatArray:
         """Return a calmer point: all standardised weights smaller."""

@@ -431,6 +431,19 @@ def test_too_little_data_is_refused_by_the_rows_of_the_likelihood() -> None:
         ElmanRNN(flat, k_hidden=1, y_lags=2)._check_estimable()
 
 
+def test_outputs_that_add_up_are_refused_where_their_joint_law_is_estimated() -> None:
+    y = series(60)[:, :1]
+    both = np.column_stack([y, 2.0 - 3.0 * y])
+    both[5, 0] = np.nan
+    with pytest.raises(DataError, match=r"ElmanRNN: .*combinations.*got one of y1, y2\. Leave"):
+        ElmanRNN(both, k_hidden=1).fit()
+    # with a covariance that is given, or without one, the likelihood has a bound
+    held = dict(zip(("obs_cov[y1,y1]", "obs_cov[y2,y1]", "obs_cov[y2,y2]"), (1, 0, 9), strict=True))
+    found = ElmanRNN(both, k_hidden=1, fixed=held).fit(n_starts=2, cov_type="none")
+    assert np.isfinite(found.llf) and found.convergence.converged
+    ElmanRNN(both, k_hidden=1, head="student-t")._check_estimable()
+
+
 def test_starts_come_from_the_data_and_calm_down_towards_rest() -> None:
     model = GRU(series(), inputs(), k_hidden=1, fixed={"W_h_reset[h1,h1]": 0.5})
     start = model.start_params

@@ -258,7 +258,10 @@ class _BoundJoint(BoundHead):
         covariance = self.head.covariance(extra)
         total = 0.0
         for pattern in self.patterns:
-            lower, z = _whitened(pattern, covariance, eta)
+            try:
+                lower, z = _whitened(pattern, covariance, eta)
+            except np.linalg.LinAlgError:  # no density: outputs are functions of each other
+                return -math.inf
             total += _summed(lower, z)
         return total
 
