@@ -26,7 +26,19 @@ from rnnstats.errors import ConvergenceWarning
 from rnnstats.estimation.drawing import Sampled
 from rnnstats.estimation.progress import Counter
 
-__all__ = ["BootstrapKind", "Draws", "Job", "Refit", "SampleSource", "resample", "streams"]
+__all__ = [
+    "BootstrapKind",
+    "Draws",
+    "Job",
+    "Refit",
+    "SampleSource",
+    "resample",
+    "say_failures",
+    "streams",
+]
+
+# Share of failed fits from which on it is said.
+MANY = 0.05
 
 FloatArray = NDArray[np.float64]
 BootstrapKind = Literal["parametric", "innovations"]
@@ -214,6 +226,27 @@ def resample(
     finally:
         counter.close()
     return _collected(drawn, nboot)
+
+
+def say_failures(draws: Draws, caller: str) -> None:
+    """Warn if more than one fit in twenty failed: those that are left are a selection.
+
+    Parameters
+    ----------
+    draws : Draws
+    caller : str
+
+    Warns
+    -----
+    ConvergenceWarning
+    """
+    failed = len(draws.failures)
+    if failed > MANY * draws.made:
+        warn(
+            f"{caller}: {failed} of {draws.made} fits of drawn samples failed and are left out, "
+            f"the first one: {draws.failures[0][1]}",
+            ConvergenceWarning,
+        )
 
 
 def _block(job: Job, seeds: Sequence[np.random.SeedSequence]) -> list[_Drawn]:

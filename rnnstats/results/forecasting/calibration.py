@@ -31,14 +31,12 @@ from typing import Any
 
 import numpy as np
 
-from rnnstats._checks import warn
 from rnnstats.errors import (
-    ConvergenceWarning,
     DataError,
     NotPositiveDefiniteError,
     NotStationaryError,
 )
-from rnnstats.estimation.bootstrap import Draws, Future, Job, resample
+from rnnstats.estimation.bootstrap import Draws, Future, Job, resample, say_failures
 from rnnstats.estimation.drawing import Sampler, sampler
 from rnnstats.results.forecasting.prediction import Moments, predict_moments
 from rnnstats.results.forecasting.predictive import Mixture
@@ -55,8 +53,6 @@ SHRINK = 0.05
 FEWEST = 20
 # Drawn futures that go with each draw's estimates where errors are resampled.
 TURNS = 25
-# Share of failed fits from which on it is said.
-MANY = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,12 +191,7 @@ def _drawn(plan: Plan, base: Sampler, root: _Root | None) -> Draws:
             f"{len(draws.theta)} of {draws.made}, the first failure being: "
             f"{draws.failures[0][1] if failed else 'none'} Use uncertainty='delta'."
         )
-    if failed > MANY * draws.made:
-        warn(
-            f"{CALLER}: {failed} of {draws.made} fits of drawn samples failed and are left out, "
-            f"the first one: {draws.failures[0][1]}",
-            ConvergenceWarning,
-        )
+    say_failures(draws, CALLER)
     return draws
 
 

@@ -21,6 +21,7 @@ from rnnstats.estimation.bootstrap import (
     Refit,
     SampleSource,
     resample,
+    say_failures,
 )
 from rnnstats.estimation.drawing import standardised_pool
 from rnnstats.results.continuation import ContinuedModel
@@ -109,7 +110,8 @@ class Resampling(ABC):
         Warns
         -----
         ConvergenceWarning
-            Interrupted before all draws were made.
+            Interrupted before all draws were made, or more than one fit in twenty failed: the
+            others are then a selection.
 
         Notes
         -----
@@ -152,6 +154,7 @@ class Resampling(ABC):
                 f"{draws.made}, the first failure being: "
                 f"{draws.failures[0][1].rstrip('.')}. Use a model with fewer parameters."
             )
+        say_failures(draws, caller)
         layout = self.model.layout
         own = standard_errors(self.model, self._theta)
         return Bootstrap(draws, self._theta, own, layout.names, layout.free_names, kind)

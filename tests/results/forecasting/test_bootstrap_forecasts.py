@@ -146,7 +146,8 @@ def test_a_failing_model_says_so(monkeypatch):
     with pytest.warns(ConvergenceWarning, match=r"40 of 60 fits of drawn samples failed"):
         forecast = res.get_forecast(1, uncertainty="bootstrap", nboot=60)
     assert forecast.conf_int().notna().all().all()
-    assert len(res.bootstrap(9).failed) == 6
+    with pytest.warns(ConvergenceWarning, match=r"bootstrap: 6 of 9 fits .* left out, the first"):
+        assert len(res.bootstrap(9).failed) == 6
 
 
 def test_a_correction_of_bias_stops_where_nothing_supports_it():

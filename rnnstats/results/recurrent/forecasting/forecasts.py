@@ -163,7 +163,8 @@ class RecurrentForecasts(ABC):
         Warns
         -----
         ConvergenceWarning
-            "delta", where forecasts depend on directions of the parameters without information.
+            "delta", where forecasts depend on directions of the parameters without information;
+            "bootstrap", where more than one fit in twenty failed.
 
         Notes
         -----
