@@ -30,7 +30,6 @@ from rnnstats.models.recurrent.paths import FilteredStates, SmoothedStates
 from rnnstats.models.recurrent.scaling import Chart
 from rnnstats.models.recurrent.specification import Presample
 from rnnstats.models.recurrent.system import RecurrentSystem
-from rnnstats.models.refusals import combined, refuse_combined
 from rnnstats.parameters.layout import Layout
 from rnnstats.parameters.transforms import Block, Transform
 
@@ -469,11 +468,7 @@ class RecurrentMethods(ABC):
     def _check_estimable(self, counted: int | None = None) -> None:
         """Refuse to fit more parameters than there are values; `counted` where not all count."""
         number = self.layout.k_free if counted is None else counted
-        values = self.endog.values[self.rows]
-        specification.refuse_too_little(values, self.endog.names, number, self.name)
-        if set(self.head.names) & set(self.layout.free_names) and self.head.name == "gaussian":
-            complete = values[~np.isnan(values).any(axis=1)]
-            refuse_combined(combined(complete, self.endog.names), self.name)
+        specification.refuse_unfit(self, number)
 
     def _towards_rest(self, theta: FloatArray) -> FloatArray:
         """Return a calmer point: all standardised weights smaller."""

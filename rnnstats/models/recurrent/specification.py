@@ -12,6 +12,7 @@ from rnnstats._checks import check_bool, check_float, check_int, check_literal, 
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.kernels.architecture import Activation, Cell, PythonCell, Reset, python_elman
 from rnnstats.models.recurrent.initial import InitialName
+from rnnstats.models.refusals import combined, refuse_combined, refuse_sizes
 
 if TYPE_CHECKING:
     from rnnstats.models.recurrent.methods import RecurrentMethods
@@ -29,6 +30,7 @@ __all__ = [
     "one_line",
     "python_cell",
     "refuse_too_little",
+    "refuse_unfit",
 ]
 
 FloatArray = NDArray[np.float64]
@@ -289,6 +291,30 @@ def refuse_too_little(
                 f"{caller}: every output must vary in the rows that are fitted; got {got} in "
                 f"column {name!r}. Leave that column out."
             )
+
+
+def refuse_unfit(model: RecurrentMethods, counted: int) -> None:
+    """Refuse data on which a fit has no end, or no numbers.
+
+    Parameters
+    ----------
+    model : RecurrentMethods
+    counted : int
+        Free parameters.
+
+    Raises
+    ------
+    DataError
+        Too few values, a series that does not vary, sizes near the end of double precision's range,
+        or outputs that add up where their joint law is estimated.
+    """
+    endog, head = model.endog, model.head
+    values = endog.values[model.rows]
+    refuse_too_little(values, endog.names, counted, model.name)
+    refuse_sizes(endog, model.name)
+    if head.name == "gaussian" and set(head.names) & set(model.layout.free_names):
+        complete = values[~np.isnan(values).any(axis=1)]
+        refuse_combined(combined(complete, endog.names), model.name)
 
 
 def one_line(model: RecurrentMethods) -> str:

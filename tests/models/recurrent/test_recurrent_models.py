@@ -431,6 +431,13 @@ def test_too_little_data_is_refused_by_the_rows_of_the_likelihood() -> None:
         ElmanRNN(flat, k_hidden=1, y_lags=2)._check_estimable()
 
 
+@pytest.mark.parametrize("unit", [1e-150, 1e150])
+def test_outputs_beyond_the_range_of_squares_are_refused(unit) -> None:
+    y = series(60)[:, :1] * unit
+    with pytest.raises(DataError, match=r"between 1e-30 and 1e\+30 in size; got .* other units"):
+        ElmanRNN(y, k_hidden=1).fit()
+
+
 def test_outputs_that_add_up_are_refused_where_their_joint_law_is_estimated() -> None:
     y = series(60)[:, :1]
     both = np.column_stack([y, 2.0 - 3.0 * y])
