@@ -274,6 +274,25 @@ def test_predictions_at_given_histories():
         res.predict_at(history_exog=x)
 
 
+def test_tables_by_row_of_several_sequences_have_the_levels_of_the_data():
+    y, x = data()
+    index = pd.MultiIndex.from_product([["DE", "FR"], y.index[:45]], names=["country", "quarter"])
+    model = ElmanRNN(y.set_axis(index), x.set_axis(index), k_hidden=1)
+    res = at(model, cov_type="approx")
+    table = res.predict_at([3, 50])
+    pd.testing.assert_index_equal(table.index, index[[3, 50]])
+    np.testing.assert_allclose(table["mean"], res.fittedvalues.iloc[[3, 50]], rtol=1e-12)
+    assert res.predict_at(exog=[4.2]).index[0] == ("FR", y.index[45])
+    effects = res.partial_effects([3, 50])
+    assert list(effects.index.names) == ["country", "quarter", "output", "input"]
+    assert effects.loc[index[50]].shape == (2, 4)
+    assert list(
+        res.predict_at(history=y.iloc[:31], exog=[4.2], history_exog=x.iloc[:31]).index
+    ) == ["history"]
+    several = at(ElmanRNN(pd.DataFrame({"a": y, "b": -y.iloc[::-1].to_numpy()}), k_hidden=1))
+    assert list(several.with_cov("approx").predict_at([3]).index.names) == ["row", "output"]
+
+
 def test_predictions_of_outcomes_average_over_the_predictor():
     res = at(counts("poisson").model, cov_type="opg")
     table = res.predict_at("average")

@@ -22,7 +22,7 @@ from rnnstats.results.recurrent.effects.effect_slopes import (
     binary_inputs,
     input_names,
 )
-from rnnstats.results.recurrent.effects.histories import chosen_rows
+from rnnstats.results.recurrent.effects.histories import by_row, chosen_rows
 from rnnstats.results.recurrent.effects.one_step_means import OneStepMeans, mean_table
 from rnnstats.results.recurrent.inference.slopes import axis_errors, axis_slopes
 from rnnstats.results.recurrent.protocol import IntArray, RecurrentModel, RecurrentSystem
@@ -190,9 +190,8 @@ class PartialEffects(ABC):
         errors = axis_errors(effects, self.model, self._theta, estimate)
         names = expanded_names(self.model), input_names(self.model)
         labels = self._row_labels(effects.places)
-        index = pd.MultiIndex.from_product(
-            [labels, list(names[0]), list(names[1])], names=["row", "output", "input"]
-        )
+        levels = self.model.endog.index.names
+        index = by_row(labels, levels, output=names[0], input=names[1])
         reach = width * errors
         columns = {"effect": value, "std_err": errors, "lower": value - reach,
                    "upper": value + reach}  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,7 +15,7 @@ from rnnstats.results.forecasting.windows import DATES
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.protocol import IntArray
 
-__all__ = ["History", "at_means", "chosen_rows", "histories", "history_words"]
+__all__ = ["History", "at_means", "by_row", "chosen_rows", "histories", "history_words"]
 
 
 class History(NamedTuple):
@@ -170,3 +171,34 @@ def at_means(history: History) -> History:
     exog = None if history.exog is None else history.exog.mean(axis=0, keepdims=True)
     state = history.state.mean(axis=0, keepdims=True)
     return History(state, history.lags.mean(axis=0, keepdims=True), exog)
+
+
+def by_row(labels: Iterable[Any], names: Iterable[Any], **parts: Iterable[str]) -> pd.Index:
+    """Index of tables that hold several numbers a row of the data.
+
+    Parameters
+    ----------
+    labels : iterable
+        Of the rows; tuples where the data have an index of several levels.
+    names : iterable
+        Of the levels of the data's index.
+    **parts : iterable of str
+        Further levels, by name: in each row all their combinations.
+
+    Returns
+    -------
+    Index
+        The level of the rows is called ``row``; several keep their names.
+    """
+    rows, levels = list(labels), list(names)
+    several = bool(rows) and isinstance(rows[0], tuple)
+    if not several and not parts:
+        single: pd.Index = pd.Index(rows, name="row")
+        return single
+    whole = [
+        (*one, *rest) if several else (one, *rest) for one, *rest in product(rows, *parts.values())
+    ]
+    index: pd.Index = pd.MultiIndex.from_tuples(
+        whole, names=[*(levels if several else ["row"]), *parts]
+    )
+    return index

@@ -15,7 +15,7 @@ from rnnstats.kernels import cells
 from rnnstats.results.continuation import future_inputs
 from rnnstats.results.protocol import FloatArray
 from rnnstats.results.recurrent.effects.effect_slopes import mean_slopes
-from rnnstats.results.recurrent.effects.histories import chosen_rows, histories
+from rnnstats.results.recurrent.effects.histories import by_row, chosen_rows, histories
 from rnnstats.results.recurrent.forecasting.laws import expanded_mean, head_law
 from rnnstats.results.recurrent.inference.slopes import axis_errors, errors_of
 from rnnstats.results.recurrent.protocol import IntArray, RecurrentModel
@@ -172,9 +172,8 @@ def mean_table(
         "obs_ci_lower": low, "obs_ci_upper": high,
     }  # fmt: skip
     outputs = expanded_names(model)
-    index: pd.Index = pd.Index(labels, name="row")
-    if len(outputs) > 1:
-        index = pd.MultiIndex.from_product([labels, list(outputs)], names=["row", "output"])
+    further = {"output": outputs} if len(outputs) > 1 else {}
+    index = by_row(labels, model.endog.index.names, **further)
     return pd.DataFrame({key: part.ravel() for key, part in parts.items()}, index=index)
 
 
