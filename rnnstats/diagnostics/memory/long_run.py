@@ -185,8 +185,9 @@ def kernel_mean(values: FloatArray) -> MeanEstimate:
     n, mean = len(values), float(values.mean()) if len(values) else np.nan
     if n < FEWEST or not np.isfinite(values).all():
         return MeanEstimate(mean, StandardError.none())
-    bandwidth = andrews_bandwidth(values)
-    error = float(np.sqrt(long_run_variance(values, bandwidth) / n))
+    scaled, power = _scaled(values)
+    bandwidth = andrews_bandwidth(scaled)
+    error = float(np.ldexp(np.sqrt(long_run_variance(scaled, bandwidth) / n), power))
     share, df = kernel_law(n, bandwidth)
     return MeanEstimate(mean, StandardError(error, df, float(1.0 / np.sqrt(share))))
 
@@ -253,8 +254,18 @@ def batch_means(values: FloatArray, least: int = 1) -> MeanEstimate:
     n, mean = len(values), float(values.mean()) if len(values) else np.nan
     if n < FEWEST or not np.isfinite(values).all():
         return MeanEstimate(mean, StandardError.none())
-    size = max(batch_size(values), least)
+    scaled, power = _scaled(values)
+    size = max(batch_size(scaled), least)
     if n < FEWEST_BATCHES * size:
         return MeanEstimate(mean, StandardError.none())
-    error = float(np.sqrt(_batch_variance(values, size) / n))
+    error = float(np.ldexp(np.sqrt(_batch_variance(scaled, size) / n), power))
     return MeanEstimate(mean, StandardError(error, n // size - 1.0))
+
+
+def _scaled(values: FloatArray) -> tuple[FloatArray, int]:
+    """Numbers below one in size, and the power of two that they were divided by.
+
+    That rounds nothing, and squares of numbers beyond 1e154, or below 1e-154, stay doubles.
+    """
+    power = int(np.frexp(np.abs(values).max())[1])
+    return np.asarray(np.ldexp(values, -power)), power

@@ -83,12 +83,12 @@ def row_means(
     better estimates would change. Where the estimates come from other rows, the two variances add.
     """
     rows = np.asarray(function(recurrence), dtype=np.float64)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         value = rows.mean(axis=0)
     finite = np.isfinite(value)
 
     def means(there: Recurrence) -> FloatArray:
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             found = np.asarray(function(there), dtype=np.float64).mean(axis=0)
         return np.where(finite & np.isfinite(found), found, 0.0)
 

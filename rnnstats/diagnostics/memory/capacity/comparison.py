@@ -210,7 +210,7 @@ def compare_memory(
             capacities[name] = capacity
             rows[name].update(_capacity_columns(capacity))
         if study.weighed is not None:
-            weights[name] = study.weighed.weights[:, 0]
+            weights[name] = study.weighed.sizes[:, 0]
         notes += [f"{name}: {reason}" for reason in study.reasons]
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=list(_BLANK))
     steps = {study.recurrence.labels.step for study in studies.values()}

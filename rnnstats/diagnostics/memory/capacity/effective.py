@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from rnnstats._checks import check_float, check_int, check_literal
+from rnnstats._checks import check_float, check_literal
 from rnnstats.diagnostics.memory.capacity.lengths import Length, last_at_share, mean_lag, within
+from rnnstats.diagnostics.memory.products.jacobians import reach
 from rnnstats.diagnostics.memory.products.lagged import (
     By,
     LaggedGradients,
@@ -41,6 +42,8 @@ EXACT, FADED = 1e-12, 1e-4
 # Singular values of gradients of states: numbers of a matrix cubed, over rows and lags, at most;
 # and rows that are looked at in any case.
 NUMBERS, FEWEST = 100_000_000, 200
+# Logs of sizes above this are measured in a larger unit: sums over rows and lags stay finite.
+HIGHEST = 600.0
 MEASURES = ("mean_lag", "lag_at_share", "lag_within")
 
 
@@ -90,7 +93,10 @@ class EffectiveMemory(Report):
 
     @property
     def weights(self) -> pd.DataFrame:
-        """Weights by lag, index ``lag`` from 0, one column a gradient (a copy)."""
+        """Weights by lag, index ``lag`` from 0, one column a gradient (a copy).
+
+        Infinite where doubles end; the lengths do not depend on that.
+        """
         return self._weights.copy()
 
     def summary(self) -> Any:
@@ -231,7 +237,7 @@ def effective_memory(
         index = pd.MultiIndex.from_product(list(levels.values()), names=list(levels))
     frame = weighed.table(share).set_axis(index)
     lags = pd.RangeIndex(len(weighed.weights), name="lag")
-    weights = pd.DataFrame(weighed.weights, index=lags, columns=_labels(index))
+    weights = pd.DataFrame(weighed.sizes, index=lags, columns=_labels(index))
     title, step = labels.title, labels.step
     return EffectiveMemory(of, by, step, title, share, len(lags) - 1, frame, weights)
 
@@ -253,7 +259,9 @@ class Weighed:
     nobs : int
         Rows of the trajectory.
     weights : ndarray, shape (lags + 1, q)
-        Means over rows.
+        Means over rows, divided by ``exp(unit)``.
+    unit : ndarray, shape (q,)
+        Zero unless gradients grow beyond what sums of doubles hold.
     """
 
     recurrence: Recurrence
@@ -261,6 +269,14 @@ class Weighed:
     found: LaggedGradients
     nobs: int
     weights: FloatArray
+    unit: FloatArray
+
+    @property
+    def sizes(self) -> FloatArray:
+        """Means over rows, shape (lags + 1, q); infinite where doubles end."""
+        with np.errstate(over="ignore", divide="ignore"):
+            larger = np.exp(np.log(self.weights) + self.unit)
+        return np.where(self.unit > 0.0, larger, self.weights)
 
     def table(self, share: float) -> pd.DataFrame:
         """Lengths with standard errors, one row a gradient, see `EffectiveMemory.frame`.
@@ -300,27 +316,21 @@ class Weighed:
             parts = [sizes[:, :, j // per] @ slope for j, slope in enumerate(slopes)]
             return np.stack(parts, axis=1)
 
-        if self._single:
+        if self.found.single:
             error = delta(self.recurrence, lambda there: columns(there)[0]).error
         else:
             error = row_means(self.recurrence, columns).error
         return np.where(told, error, np.nan)
 
-    @property
-    def _single(self) -> bool:
-        """Whether one window stands for all rows."""
-        return len(self.found.rows) == 1 and self.found.trajectory.nobs == self.found.horizon + 1
-
     def _rows(self, there: Recurrence) -> FloatArray:
         """Sizes by row, (n, lags + 1, q); rows that do not count have the mean."""
         found = self.found
         if there is self.recurrence:
-            with np.errstate(over="ignore"):
-                norms = np.exp(found.logs)
+            norms = np.exp(found.logs - self.unit)
         else:
             moved = there.trajectory(self.given)
-            norms = found.along(one_window(moved, found.horizon) or moved)[0]
-        if self._single:
+            norms = found.along(one_window(moved, found.horizon) or moved, self.unit)[0]
+        if found.single:
             return np.asarray(norms.transpose(1, 0, 2))
         seen = ~np.isnan(norms)
         counts = np.maximum(seen.sum(axis=1), 1)
@@ -363,12 +373,12 @@ def weigh(
         The horizon is no whole number from 1 on, or longer than every sequence.
     """
     endless = one_window(trajectory, 1) is not None
-    longest = int(np.diff(trajectory.offsets).max())
-    most = None if endless else longest
+    less = int(by == "input")
     if horizon is not None:
-        steps = check_int(horizon, name="horizon", caller=CALLER, minimum=1, maximum=most)
+        steps = reach(trajectory.offsets, horizon, CALLER, endless, less)
         return _weighed(recurrence, trajectory, of, by, steps, given)
-    limit = MANY if endless else max(1, longest // 2)
+    longest = int(np.diff(trajectory.offsets).max()) - less
+    limit = MANY if endless else max(min(1, longest), longest // 2)
     steps = min(FEW, limit)
     found = _weighed(recurrence, trajectory, of, by, steps, given)
     faded = EXACT if endless else FADED
@@ -389,6 +399,7 @@ def _weighed(
         most = max(FEWEST, NUMBERS // cost) if of == by else n
         rows = np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.intp)
         found = LaggedGradients(trajectory, of, by, steps, rows)
-    with np.errstate(over="ignore"):
-        weights = over_rows(np.exp(found.logs)).mean
-    return Weighed(recurrence, given, found, n, weights)
+    largest = np.max(found.logs, axis=(0, 1), where=~np.isnan(found.logs), initial=-np.inf)
+    unit = np.maximum(largest - HIGHEST, 0.0)
+    weights = over_rows(np.exp(found.logs - unit)).mean
+    return Weighed(recurrence, given, found, n, weights, unit)

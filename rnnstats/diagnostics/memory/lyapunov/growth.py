@@ -269,11 +269,14 @@ def shared_jacobian(trajectory: Trajectory, kept: BoolArray) -> FloatArray | Non
     Returns
     -------
     ndarray, shape (m, m), or None
-        None where Jacobians differ by more than 1e-13 of the largest cell.
+        None where Jacobians differ by more than 1e-13 of the largest cell, and where there is one
+        row only, which does not tell what moves the others.
     """
     first: FloatArray = trajectory.state[int(np.argmax(kept))]
     if trajectory.constant:
         return first
+    if np.count_nonzero(kept) == 1:
+        return None
     size = float(np.abs(first).max(initial=0.0))
     for row in range(0, len(kept), CHUNK):
         part = slice(row, row + CHUNK)

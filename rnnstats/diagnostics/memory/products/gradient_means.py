@@ -63,27 +63,28 @@ class GradientMeans:
         first, sizes = self._spread(signed), self._spread(norms)
         second = sizes
         if not found.signed:
-            own = there is self.recurrence and not self._single
+            own = there is self.recurrence and not self.found.single
             second = self._shared_out(logs) if own else self._spread(logs)
         size, middle = self._sizes
         lags = np.arange(len(size))
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
             away = (lags[:, None] - middle) / size.sum(axis=0)
             mean_lag = middle + (sizes * away).sum(axis=1)
-        blocks = (first, second, first.sum(axis=1, keepdims=True), mean_lag[:, None])
+            total = first.sum(axis=1, keepdims=True)
+        blocks = (first, second, total, mean_lag[:, None])
         return np.concatenate(blocks, axis=1).reshape(len(first), -1)
 
     def _spread(self, values: FloatArray) -> FloatArray:
         """Values (lags, r, q) among all rows, (n, lags, q): means and errors are those of the r."""
-        if self._single:
+        if self.found.single:
             return values.transpose(1, 0, 2)
         there = ~np.isnan(values)
         counts = np.maximum(there.sum(axis=1), 1)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             mean = np.where(there, values, 0.0).sum(axis=1) / counts
             away = np.where(there, values - mean[:, None], 0.0) * (self.nobs / counts)[:, None]
-        found = np.tile(mean, (self.nobs, 1, 1))
-        found[self.found.rows] += away.transpose(1, 0, 2)
+            found = np.tile(mean, (self.nobs, 1, 1))
+            found[self.found.rows] += away.transpose(1, 0, 2)
         return found
 
     def _shared_out(self, logs: FloatArray) -> FloatArray:
@@ -120,15 +121,10 @@ class GradientMeans:
             found[:, lag, ~np.isfinite(mean)] = np.nan
         return found
 
-    @property
-    def _single(self) -> bool:
-        """Whether one window stands for all rows."""
-        return len(self.found.rows) == 1 and self.found.trajectory.nobs == self.found.horizon + 1
-
     @cached_property
     def _inference(self) -> tuple[FloatArray, FloatArray]:
         """Standard errors of all columns, and their degrees of freedom."""
-        if self._single:
+        if self.found.single:
             error = delta(self.recurrence, lambda there: self._columns(there)[0]).error
             return error, np.where(np.isnan(error), np.nan, np.inf)
         found = row_means(self.recurrence, self._columns, self._depend())
@@ -164,7 +160,8 @@ class GradientMeans:
         lags, q = np.arange(len(self.found.logs)), self.found.logs.shape[2]
         second = lags if self.found.signed else np.zeros_like(lags)
         size = self._sizes[0]
-        with np.errstate(invalid="ignore"):  # the lag that holds nine tenths of the sum
+        # the lag that holds nine tenths of the sum
+        with np.errstate(invalid="ignore", over="ignore"):
             share = np.nancumsum(size, axis=0) >= 0.9 * np.nansum(size, axis=0)
         middle = share.argmax(axis=0)
         by_lag = np.repeat(np.concatenate([lags, second]), q)
@@ -212,7 +209,7 @@ class GradientMeans:
         """
         size, middle = self._sizes
         _, _, error, lag_error = self.errors
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             together = over_rows(self.found.values).mean.sum(axis=0)
         peak = np.where(np.isnan(size), -np.inf, size).argmax(axis=0)
         table = {

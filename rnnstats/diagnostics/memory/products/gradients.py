@@ -77,6 +77,7 @@ class GradientByLag(Report):
     _frame: pd.DataFrame
     _totals: pd.DataFrame
     _reach: NDArray[np.float64]
+    _single: bool
 
     @property
     def frame(self) -> pd.DataFrame:
@@ -159,7 +160,7 @@ class GradientByLag(Report):
         notes = []
         if self.by == "input":
             notes.append("Gradients are in units of what is moved over units of the input.")
-        if self._frame["rows"].max() == 1:
+        if self._single:
             notes.append("All rows have the same gradients; standard errors by the delta method.")
         else:
             notes.append("Standard errors: batch means over rows, with the error of the estimates.")
@@ -295,7 +296,8 @@ def gradient_by_lag(
     names = {"output": labels.outputs, "input": labels.inputs}
     levels: dict[str, tuple[str, ...]] = {one: names[one] for one in (of, by) if one in names}
     frame, totals = study.frame(levels), study.totals(levels)
-    return GradientByLag(of, by, labels, float(alpha), frame, totals, study.reach(alpha))
+    halves = study.reach(alpha)
+    return GradientByLag(of, by, labels, float(alpha), frame, totals, halves, single)
 
 
 def _check_parts(

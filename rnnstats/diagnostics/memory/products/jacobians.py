@@ -389,7 +389,7 @@ def reach(
     if steps > longest and not endless:
         raise SpecificationError(
             f"{caller}: horizon must be at most {longest}, as far as the longest sequence reaches; "
-            f"got {shown(horizon)}."
+            f"got {shown(horizon)}. Leave it out for as far as the rows tell."
         )
     return steps
 

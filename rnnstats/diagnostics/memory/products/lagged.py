@@ -176,7 +176,7 @@ def over_rows(values: FloatArray) -> OverRows:
         return np.asarray(ordered[each, place])
 
     known = np.where(np.isnan(values), 0.0, values)
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", over="ignore"):
         mean = known.sum(axis=1) / np.where(counts > 0, counts, np.nan)[:, None]
     low, high = QUANTILES
     return OverRows(counts, mean, quantile(0.5), quantile(low), quantile(high))
@@ -206,6 +206,11 @@ class LaggedGradients:
     def signed(self) -> bool:
         """Whether each gradient is a number, that of an output by an input."""
         return self.of == "output" and self.by == "input"
+
+    @property
+    def single(self) -> bool:
+        """Whether the trajectory is one window that stands for all rows."""
+        return one_window(self.trajectory, self.horizon) is not None
 
     @cached_property
     def logs(self) -> FloatArray:
@@ -247,7 +252,9 @@ class LaggedGradients:
     def _walk(self, trajectory: Trajectory) -> Iterator[Lagged]:
         return lagged_gradients(trajectory, self.of, self.by, self.horizon, self.rows)
 
-    def along(self, trajectory: Trajectory) -> tuple[FloatArray, FloatArray]:
+    def along(
+        self, trajectory: Trajectory, unit: FloatArray | float = 0.0
+    ) -> tuple[FloatArray, FloatArray]:
         """
         Norms along another trajectory, to first order in how it differs.
 
@@ -255,10 +262,13 @@ class LaggedGradients:
         ----------
         trajectory : Trajectory
             Of the same recurrence at other parameters.
+        unit : ndarray of shape (q,), or float
+            Log of what the norms are measured in, where doubles would not hold them.
 
         Returns
         -------
         norms : ndarray, shape (horizon + 1, r, q)
+            Divided by ``exp(unit)``.
         logs : ndarray, shape (horizon + 1, r, q)
             Of the norms. Of each gradient only the part in the direction of the gradient here
             counts: at the parameters here the values, and their derivatives by parameters, are
@@ -270,7 +280,7 @@ class LaggedGradients:
             place = np.searchsorted(self.rows, part.rows)
             base, scale = self.logs[part.lag, place], part.powers[:, None] * TWO
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-                norms[part.lag, place] = within * np.exp(scale)
+                norms[part.lag, place] = within * np.exp(scale - unit)
                 moved = base + (within * np.exp(scale - base) - 1.0)
             logs[part.lag, place] = np.where(np.isneginf(base), base, moved)
         return norms, logs

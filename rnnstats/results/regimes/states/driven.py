@@ -52,9 +52,10 @@ def driven_belief(model: Any, theta: FloatArray, nsteps: int, rng: np.random.Gen
     system = other.system(theta)
     run = markov.forward(*system.chain, lags=system.lags)
     rows = np.asarray(system.rows)
-    law = EmissionMixture(
-        nsteps, rows, np.asarray(run.predicted), system.responses, other.endog.k_endog
-    )
+    # a model in mean form has no prediction of its first rows; responses are there for all
+    weight = np.zeros((nsteps, run.predicted.shape[1]))
+    weight[rows] = run.predicted
+    law = EmissionMixture(nsteps, np.arange(nsteps), weight, system.responses, other.endog.k_endog)
     errors = (expanded_values(other.endog.values, law.levels) - law.mean())[rows]
     names = tuple(f"e.{name}" for name in expanded_names(other))
     states = np.asarray(run.filtered) @ helmert(run.filtered.shape[1]).T

@@ -142,3 +142,43 @@ def test_the_report_has_a_picture():
     import matplotlib.pyplot as plt
 
     plt.close(figure)
+
+
+def test_lengths_of_gradients_beyond_doubles():
+    """Of a^k up to lag N the mean lag is N - 1 / (a - 1), but for terms of the size of a^-N."""
+    found = effective_memory([[1.2]])
+    row = found.frame.loc["state"]
+    assert found.horizon == 5120
+    assert row["mean_lag"] == pytest.approx(5120 - 1 / 0.2, rel=1e-12)
+    # of the last lag five sixths lie within N to N + 1
+    assert row["lag_within"] == pytest.approx(5121 - 0.05 * 6, rel=1e-12)
+    assert row["lag_at_share"] == np.inf
+    assert found.weights["state"].iloc[[0, 1]].tolist() == pytest.approx([1.0, 1.2])
+    assert found.weights["state"].iloc[-1] == np.inf
+
+
+def test_lengths_along_rows_do_not_depend_on_the_size_of_jacobians():
+    """Scaled by c, Jacobians have weights c^k times as large: far beyond doubles as within."""
+    jacobians = 0.5 * np.random.default_rng(3).standard_normal((60, 2, 2))
+    plain = effective_memory(jacobians, horizon=6)
+    scaled = effective_memory(1e100 * jacobians, horizon=6)
+    weights = plain.weights["state"].to_numpy()
+    assert scaled.weights["state"].iloc[3] == pytest.approx(1e300 * weights[3], rel=1e-10)
+    assert np.isinf(scaled.weights["state"].iloc[4])
+    assert scaled.frame["mean_lag"].iloc[0] == pytest.approx(6.0, rel=1e-12)
+    assert np.isfinite(scaled.frame["mean_lag_se"].iloc[0])
+
+
+def test_no_input_comes_before_the_first_row():
+    def step(h, x):
+        return 0.9 * h + 0.1 * x
+
+    x = np.arange(8.0)[:, None]
+    found = effective_memory(step, [0.0], inputs=x, by="input", horizon=7)
+    np.testing.assert_allclose(found.weights["x1"], 0.1 * 0.9 ** np.arange(8), rtol=1e-9)
+    with pytest.raises(SpecificationError, match="horizon must be at most 7"):
+        effective_memory(step, [0.0], inputs=x, by="input", horizon=8)
+    one = effective_memory(step, [0.0], inputs=x[:1], by="input")
+    assert one.horizon == 0
+    assert one.frame.loc["x1", "mean_lag"] == 0.0
+    assert np.isnan(one.frame.loc["x1", "mean_lag_se"])

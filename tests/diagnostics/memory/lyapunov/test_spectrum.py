@@ -253,3 +253,16 @@ def test_pictures_show_each_exponent(closed):
     assert len(fig.axes) == (1 if closed else 2)
     dots = next(line for line in fig.axes[-1].lines if line.get_label() == "exponent")
     np.testing.assert_allclose(dots.get_ydata(), found.exponents)
+
+
+@pytest.mark.parametrize("burn", [0, 29])
+def test_one_row_says_nothing_of_the_others(burn):
+    """A single row that counts is neither a matrix for all rows nor a sample with an error."""
+    logistic = lyapunov_spectrum(lambda h: 4.0 * h * (1.0 - h), [0.3], burn + 1, burn=burn)
+    row = logistic.frame.loc[1]
+    assert np.isfinite(row["exponent"])
+    assert np.isnan(row["exponent_se"])
+    assert np.isnan(row["pvalue"])
+    assert row["verdict"] == "no standard error"
+    # one matrix is known to move all rows
+    assert lyapunov_spectrum([[0.5]], nsteps=1).frame.loc[1, "exponent_se"] == 0.0

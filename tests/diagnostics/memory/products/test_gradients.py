@@ -495,3 +495,27 @@ def test_growth_is_shared_out_among_its_rows(rows, by):
     known = shared_by_loops(rows, found.logs, 60)
     # sums of thirteen growths, kept up to date instead of added anew
     np.testing.assert_allclose(means._shared_out(found.logs), known, rtol=0.0, atol=1e-11)
+
+
+def test_one_row_has_no_standard_error():
+    found = gradient_by_lag(
+        lambda h, x: 0.5 * h + 0.1 * x**2, [0.0], inputs=np.ones((1, 1)), by="input"
+    )
+    assert found.frame["mean"].iloc[0] == pytest.approx(0.2)
+    assert found.frame[["mean_se", "log_mean_se"]].isna().all(axis=None)
+    assert found.totals[["sum_se", "mean_lag_se"]].isna().all(axis=None)
+    assert "delta method" not in str(found.summary())
+
+
+def test_errors_of_large_norms():
+    """With Jacobians scaled by c, norms of lag k and their errors are c^k times as large."""
+    jacobians = 0.5 * np.random.default_rng(3).standard_normal((60, 2, 2))
+    plain = gradient_by_lag(jacobians, horizon=3).frame
+    large = gradient_by_lag(2.0**300 * jacobians, horizon=3).frame
+    for column in ("mean", "mean_se"):
+        scale = 2.0 ** (300 * np.arange(4))
+        # norms are exponentials of logs up to 624, which are rounded at 1e-13
+        np.testing.assert_allclose(large[column], plain[column] * scale, rtol=1e-11)
+    beyond = gradient_by_lag(2.0**600 * jacobians, horizon=3).frame
+    assert np.isinf(beyond.loc[2, "mean"])
+    np.testing.assert_allclose(beyond["log_mean_se"], plain["log_mean_se"], rtol=1e-9)

@@ -7,8 +7,11 @@ import pandas as pd
 import pytest
 from results.regimes.markov_cases import at, case
 
+from rnnstats.diagnostics.memory import memory_capacity
 from rnnstats.errors import SpecificationError
 from rnnstats.models.markov import MarkovRNN
+from rnnstats.results.markov import MarkovResults
+from rnnstats.results.regimes.states.driven import driven_belief
 
 STAY, BACK = "p[h1->h1]", "p[h2->h1]"
 
@@ -138,3 +141,17 @@ def test_refusals(res):
     alone = MarkovRNN(np.arange(12.0) % 5.0, k_regimes=1)
     with pytest.raises(SpecificationError, match="two regimes at least"):
         at(alone, [2.0, 2.0], cov_type="none").memory()
+
+
+@pytest.mark.parametrize("form", ["intercept", "mean"])
+def test_shocks_of_a_drawn_series_are_its_residuals(form):
+    """Of an autoregression the first rows have no prediction, in either form."""
+    rng = np.random.default_rng(4)
+    model = MarkovRNN(rng.standard_normal(60), k_regimes=2, order=2, ar_form=form)
+    theta = model.start_params
+    found = driven_belief(model, theta, 50, np.random.default_rng(1))
+    drawn = model.simulate(theta, 50, rng=np.random.default_rng(1))
+    again = MarkovResults.from_fit(model.clone(drawn), theta, cov_type="none")
+    np.testing.assert_allclose(found.inputs[0, :, 0], again.resid.iloc[2:], rtol=1e-12, atol=1e-12)
+    assert len(found.states[0]) == 48
+    assert 0.0 < memory_capacity(again, rng=0).total <= found.states.shape[2]
