@@ -254,6 +254,16 @@ def test_both_directions_of_a_bidirectional_network():
     assert np.isfinite(table.verdict["log_rate_se"]).all()
 
 
+def test_leads_of_the_target_are_named_and_inputs_keep_their_names():
+    y, x = data()
+    x = x.set_axis(["L1.price", *x.columns[1:]], axis=1)
+    res = BidirectionalRNN(y, x, k_hidden=1, y_lags=2, penalty=5.0).fit(n_starts=1, rng=0)
+    name = res.model.endog.names[0]
+    inputs = tuple(x.columns)
+    assert res._direction("forward").labels.inputs == (f"L1.{name}", f"L2.{name}", *inputs)
+    assert res._direction("backward").labels.inputs == (f"F1.{name}", f"F2.{name}", *inputs)
+
+
 def test_results_take_no_start_and_no_steps():
     with pytest.raises(SpecificationError, match="memory: nsteps makes no sense with results"):
         recurrence_of(gaussian(), nsteps=3)

@@ -74,12 +74,13 @@ class DirectionRecurrence(Recurrence):
         cut = arch.forth.k_state
         states = model.state_names[cut:] if self._backward else model.state_names[:cut]
         names = input_names(model)
+        lags = model.y_lags * len(model.head.lag_names)
+        if self._backward:  # lags of the outputs are leads there; regressors keep their names
+            names = (*(f"F{name[1:]}" for name in names[:lags]), *names[lags:])
         index = model.endog.index
         self.labels = Labels(
             states=tuple(states),
-            inputs=tuple("F" + name[1:] if _is_lag(name) else name for name in names)
-            if self._backward
-            else names,
+            inputs=names,
             outputs=tuple(expanded_names(model)),
             index=index[self._order],
             step=step_name(index),
@@ -207,11 +208,6 @@ class DirectionRecurrence(Recurrence):
             return function(DirectionRecurrence(self.model, np.array(point), self.direction))
 
         return axis_slopes(at, self.model, self.theta, self.estimates.bread)
-
-
-def _is_lag(name: str) -> bool:
-    head, dot, _ = name.partition(".")
-    return bool(dot) and head[:1] == "L" and head[1:].isdigit()
 
 
 @dataclass(frozen=True, eq=False, repr=False)
