@@ -26,6 +26,7 @@ def written(
     weights: FloatArray,
     initial: FloatArray | None = None,
     *,
+    shared: bool = False,
     caller: str = "written",
 ) -> TorchCells:
     """Arrays of the module that computes a network.
@@ -36,6 +37,9 @@ def written(
     weights : ndarray, shape (size,)
     initial : ndarray, shape (k_state,), optional
         State before the first row (of a backward stack: beyond the last).
+    shared : bool
+        Whether both directions of a two-sided network read the same inputs, which the module then
+        has once; else those of the forward direction come before those of the backward one.
     caller : str
         For error messages.
 
@@ -60,7 +64,8 @@ def written(
         gates = len(layer.cell.gates)
         cube = matrix.reshape(gates, layer.units, -1)
         own, reads, constant = np.split(cube, [layer.units, layer.units + layer.k_in], axis=2)
-        reads = _spread(reads, arch, index, width)
+        if not (two and shared):
+            reads = _spread(reads, arch, index, width)
         inner = np.zeros((gates, layer.units))
         if cell.kind == "gru":
             inner[2] = extra

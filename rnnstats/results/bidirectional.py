@@ -30,6 +30,7 @@ from rnnstats.results.recurrent.inference.slopes import axis_slopes
 from rnnstats.results.recurrent.revisions.continuation import RecurrentContinuation
 from rnnstats.results.recurrent.scores import NetworkScores
 from rnnstats.results.recurrent.states.plots import GatePlots
+from rnnstats.results.recurrent.torch import RecurrentTorch
 from rnnstats.results.remembering import Remembering
 from rnnstats.results.residuals import ResidualTests
 from rnnstats.results.two_sided.composite import score_trace
@@ -73,6 +74,7 @@ class BidirectionalResults(
     Resampling,
     TwoSidedStates,
     GatePlots,
+    RecurrentTorch,
     RecurrentIdentified,
     TwoSidedPredictions,
     ForecastPlots,

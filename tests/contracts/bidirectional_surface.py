@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 from contracts.bidirectional_models import FITS, PSEUDO_FITS
 from contracts.labels import STEPS, figure, in_sample, later_inputs, number, table
-from contracts.recurrent_surface import degrees, prediction
+from contracts.recurrent_surface import degrees, no_module, prediction
+from contracts.recurrent_surface import exported as of_one_direction
 from contracts.surface import Surface, applied, common, new_rows
 
 from rnnstats.errors import SpecificationError
@@ -148,6 +149,15 @@ def refused(res):
             getattr(res, name)
 
 
+def exported(res):
+    """A module of one layer, or why there is none."""
+    if res.model.n_layers == 1:
+        return of_one_direction(res)
+    with pytest.raises(SpecificationError, match=r"to_torch: .*one layer a direction"):
+        res.to_torch()
+    return None
+
+
 COMMON = {
     name: entry
     for name, entry in common(
@@ -166,6 +176,7 @@ OWN = {
     "filtered_state": (None, of_forward),
     "filtered_state_cov": (None, zero),
     "forward_results": (None, lambda r, v: v.model.y_lags == r.model.y_lags),
+    "from_torch": (no_module, lambda r, v: None),  # what it takes is in its own tests
     "gates": (gates, has_gates),
     "k_diffuse_states": (None, lambda r, v: v == 0),
     "memory": (lambda r: r.memory(steps=5), both_ways),
@@ -184,6 +195,7 @@ OWN = {
     "smoothed_state": (None, of_both),
     "smoothed_state_cov": (None, zero),
     "smoothedvalues": (None, in_sample),
+    "to_torch": (exported, lambda r, v: v is None or v.rnn.bidirectional),
     "with_cov": (other_cov, lambda r, v: v.cov_type in ("opg", "robust")),
 }
 FULL = {

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rnnstats.models.recurrent.specification import Presample
     from rnnstats.results.nonlinear import RecurrentResults
 
-__all__ = ["FromTorch", "ReadoutSource", "taken_over"]
+__all__ = ["FromTorch", "ReadoutSource", "against_last", "taken_over", "tell_left_out"]
 
 FloatArray = NDArray[np.float64]
 ReadoutSource = Literal["given", "refit"]
@@ -172,13 +172,28 @@ def _cells(cls: Any, module: Any, activation: Any, caller: str) -> TorchCells:
             f"{caller}: the module must read forward only; got bidirectional=True, whose outputs "
             "use later rows. Use BidirectionalRNN."
         )
+    tell_left_out(cells, caller)
+    return cells
+
+
+def tell_left_out(cells: TorchCells, caller: str) -> None:
+    """Warn of what does nothing in a trained module.
+
+    Parameters
+    ----------
+    cells : TorchCells
+    caller : str
+
+    Warns
+    -----
+    ConversionWarning
+    """
     if cells.words:
         warn(
             f"{caller}: left out {', '.join(cells.words)}: the results are those of the module in "
             "eval mode.",
             ConversionWarning,
         )
-    return cells
 
 
 def _model(
@@ -207,7 +222,7 @@ def _model(
             f"inputs ({further}); got {cells.input_size} inputs"
             f"{'' if lags is None else f' for y_lags={lags}'}. Give y_lags and exog as in training."
         )
-    cells = _against_last(cells, model.head)
+    cells = against_last(cells, model.head)
     if len(cells.readout_bias) != model.head.k_eta:
         raise SpecificationError(
             f"{caller}: the module must have the {model.head.k_eta} outputs of head="
@@ -217,8 +232,20 @@ def _model(
     return model, cells
 
 
-def _against_last(cells: TorchCells, head: Any) -> TorchCells:
-    """Logits of all categories as logits against the last one."""
+def against_last(cells: TorchCells, head: Any) -> TorchCells:
+    """Logits of all categories as logits against the last one.
+
+    Parameters
+    ----------
+    cells : TorchCells
+    head : Head
+        Of the model.
+
+    Returns
+    -------
+    TorchCells
+        As they are where the head is another one, or there is one logit less.
+    """
     if head.name != "categorical" or len(cells.readout_bias) != head.k_eta + 1:
         return cells
     skip = cells.skip_weight

@@ -54,13 +54,16 @@ class RecurrentTorch(ABC):
             ``module.inputs(y, x=None)`` makes its input rows ``[y_{t-1}, ..., y_{t-L}, x_t]`` of a
             sequence of arrays, from row L + 1 on (all rows with ``presample="predict"`` or after
             `extend`; of a
-            categorical output `y` holds the indicators of all categories but the last).
+            categorical output `y` holds the indicators of all categories but the last). Of a
+            bidirectional network `rnn` has ``bidirectional=True`` and reads the inputs, as they
+            are, both ways.
 
         Raises
         ------
         SpecificationError
             Cells that PyTorch does not have: peepholes, reset before the product, other activations
-            than tanh and relu, a cell of one's own.
+            than tanh and relu, a cell of one's own; several layers of a bidirectional network,
+            whose upper ones read both directions there.
         MissingDependencyError
             PyTorch is not installed.
 
@@ -84,6 +87,7 @@ class RecurrentTorch(ABC):
             self.model.architecture,
             natural[chart.weights],
             np.asarray(self._system.initial)[0],
+            shared=True,
             caller="to_torch",
         )
 
@@ -108,7 +112,7 @@ class RecurrentTorch(ABC):
 
         Returns
         -------
-        RecurrentResults
+        RecurrentResults or BidirectionalResults
 
         Raises
         ------
@@ -118,9 +122,9 @@ class RecurrentTorch(ABC):
         taken = getattr(self.model, "_from_torch", None)
         if taken is None:
             raise SpecificationError(
-                "from_torch: the model must be an ElmanRNN, a GRU or a LSTM with data of its own; "
-                f"got {type(self.model).__name__}. Use from_torch of one of these, with endog and "
-                "exog."
+                "from_torch: the model must be an ElmanRNN, a GRU, a LSTM or a BidirectionalRNN "
+                f"with data of its own; got {type(self.model).__name__}. Use from_torch of one of "
+                "these, with endog and exog."
             )
         return taken(module, readout, cov_type)
 

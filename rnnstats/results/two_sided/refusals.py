@@ -27,8 +27,6 @@ NEVER: Final[Mapping[str, str]] = MappingProxyType(
         "to_varma": f"{_CURVED} VARMA with the same law. Fit LinearRNN.",
         "to_rnn": "the model is a recurrent network already: params are its weights.",
         "to_birnn": "the model is a bidirectional network already: params are its weights.",
-        "to_torch": "PyTorch's bidirectional modules have another readout and no likelihood. Copy "
-        "the weights from params.",
         "to_statsmodels": "statsmodels has no recurrent networks. Fit LinearRNN and use its "
         "to_statsmodels().",
         "to_hmm": f"{_STATES} smoothed_state.",
@@ -75,6 +73,11 @@ _NO_FUTURE = (
     "to predict a row the network reads rows of the target after it, which do not exist past the "
     "sample. Use"
 )
+_NO_MODULE = (
+    "the cells read rows of the target before and after each row, and their own predictions in the "
+    "place of those that are missing or lie beyond the ends; a module has no such feedback. Use "
+    "to_torch() of a network given inputs only (y_lags=0), or copy the weights from params."
+)
 _DEPENDENT = (
     "errors of rows predicted from both sides are correlated over time even if the model is right, "
     "so that the test's p-value is wrong. Look at smoothed_resid, or use"
@@ -97,6 +100,8 @@ PSEUDO: Final[Mapping[str, str]] = MappingProxyType(
         "get_forecast": f"{_NO_FUTURE} ElmanRNN, GRU or LSTM.",
         "plot_forecast": f"{_NO_FUTURE} ElmanRNN, GRU or LSTM.",
         "plot_fan": f"{_NO_FUTURE} ElmanRNN, GRU or LSTM.",
+        "to_torch": _NO_MODULE,
+        "from_torch": _NO_MODULE,
         "simulate": f"{_NO_LAW} ElmanRNN, GRU or LSTM.",
         "bootstrap": f"{_NO_LAW} standard errors with cov_type='hac'.",
         "test_normality": f"{_DEPENDENT} those of ElmanRNN, GRU or LSTM.",

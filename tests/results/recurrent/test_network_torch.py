@@ -15,6 +15,7 @@ from rnnstats.kernels import networks
 from rnnstats.kernels.cells import PythonCell
 from rnnstats.models.bidirectional import BidirectionalRNN
 from rnnstats.models.nonlinear import GRU, LSTM, CellRNN, ElmanRNN
+from rnnstats.results.bidirectional import BidirectionalResults
 from rnnstats.results.nonlinear import RecurrentResults
 
 N01 = {
@@ -47,14 +48,14 @@ def data(k=1):
     return (y["cpi"] if k == 1 else y), x
 
 
-def somewhere(model, seed=0):
+def somewhere(model, seed=0, of=RecurrentResults):
     """Results at parameters drawn near the middle of the standardised coordinates."""
     rng = np.random.default_rng(seed)
     phi = model.chart.to_standard(np.array(model.start_params, dtype=float))
     phi[model.chart.weights] = 0.7 * rng.standard_normal(model.architecture.size)
     phi[model.chart.initial] = 0.3
     theta = model.layout.expand(model.layout.reduce(model.chart.to_natural(phi)))
-    return RecurrentResults.from_fit(model, theta, cov_type="none")
+    return of.from_fit(model, theta, cov_type="none")
 
 
 @pytest.mark.parametrize("cls", list(N01))
@@ -215,6 +216,38 @@ def test_both_directions(gates):
         BidirectionalRNN.from_torch(one | {"linear.weight": np.ones((1, 2))}, y, x)
 
 
+@pytest.mark.parametrize("logits", [2, 3])
+def test_logits_both_ways_are_taken_against_the_last(logits):
+    rng = np.random.default_rng(2)
+    word, x = _words(), rng.standard_normal((ROWS, 2))
+    state = {
+        f"rnn.{name}_l0{ending}": rng.standard_normal((6, wide))
+        for name, wide in (("weight_ih", 2), ("weight_hh", 2))
+        for ending in ("", "_reverse")
+    } | {"linear.weight": rng.standard_normal((logits, 4)), "linear.bias": np.ones(logits)}
+    cells = read(state)
+    run = networks.forward(
+        architecture_of(cells), flat_weights(cells), np.hstack([x, x]),
+        initial=np.zeros(4), offsets=None, feedback=None,
+    )  # fmt: skip
+    eta = np.column_stack([run.eta, np.zeros((ROWS, 3 - logits))])
+    expected = np.exp(eta) / np.exp(eta).sum(axis=1, keepdims=True)
+    given = BidirectionalRNN.from_torch(state, word, x, head="categorical")
+    np.testing.assert_allclose(given.fittedvalues, expected, rtol=0, atol=1e-12)
+    again = given.from_torch(state, cov_type="none")
+    assert again.llf == given.llf
+
+
+def test_a_pseudo_likelihood_is_no_module():
+    y = data()[0]
+    model = BidirectionalRNN(y, k_hidden=1, fixed={"obs_cov[cpi,cpi]": 9.0})
+    res = BidirectionalResults.from_fit(model, model.start_params, cov_type="none")
+    for name in ("to_torch", "from_torch"):
+        assert name not in dir(res)
+        with pytest.raises(AttributeError, match=rf"{name}: .*given inputs only"):
+            getattr(res, name)
+
+
 # --- with PyTorch -------------------------------------------------------------------------------
 
 
@@ -263,6 +296,40 @@ def test_modules_give_the_linear_predictors_and_come_back(name):
     np.testing.assert_allclose(back.params[weights], res.params[weights], rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(np.asarray(back._system.eta), expected, rtol=1e-12, atol=1e-12)
     assert back.llf >= res.llf - 1e-8  # the outputs' distribution is estimated given the readout
+
+
+BOTH_WAYS = {
+    "elman": {},
+    "relu, start estimated": {"activation": "relu", "initial": "estimated"},
+    "gru, sequences": {"cell": "gru", "groups": np.repeat([0, 1], [50, ROWS - 50])},
+    "lstm, start estimated": {"cell": "lstm", "initial": "estimated"},
+    "gru, categories": {"cell": "gru", "head": "categorical"},
+    "lstm, counts": {"cell": "lstm", "head": "poisson"},
+}
+
+
+@pytest.mark.crosspkg
+@pytest.mark.parametrize("name", list(BOTH_WAYS))
+def test_bidirectional_modules_give_the_linear_predictors_and_come_back(name):
+    torch = pytest.importorskip("torch", reason="PyTorch is not installed (extra torch)")
+    options, (y, x) = BOTH_WAYS[name], data()
+    if options.get("head") == "categorical":
+        y = _words().set_axis(x.index)
+    elif options.get("head") == "poisson":
+        y = y.round()
+    x = x.assign(lagged=x["rate"].shift(fill_value=0.0))
+    model = BidirectionalRNN(y, x, k_hidden=2, **options)
+    res = somewhere(model, of=BidirectionalResults)
+    module = res.to_torch()
+    assert module.rnn.bidirectional
+    assert module.rnn.input_size == 2
+    parts = np.split(x.to_numpy(), model.offsets[1:-1])
+    with torch.no_grad():
+        eta = np.concatenate([module(module.inputs(None, part)).numpy() for part in parts])
+    np.testing.assert_allclose(eta, res._system.eta, rtol=0, atol=1e-12)
+    again = res.from_torch(module, cov_type="none")
+    np.testing.assert_allclose(again.fittedvalues, res.fittedvalues, rtol=0, atol=1e-12)
+    assert again.model.offsets.tolist() == model.offsets.tolist()
 
 
 @pytest.mark.crosspkg
