@@ -107,7 +107,9 @@ def birkhoff(matrix: FloatArray) -> float:
     return float(np.tanh(widest / 4.0))
 
 
-def chain_distances(matrices: FloatArray, steps: int) -> FloatArray:
+def chain_distances(
+    matrices: FloatArray, steps: int, offsets: IntArray | None = None
+) -> FloatArray:
     """Largest total variation distance between chains that begin in different states.
 
     Parameters
@@ -115,15 +117,20 @@ def chain_distances(matrices: FloatArray, steps: int) -> FloatArray:
     matrices : ndarray, shape (K, K), or (n, K, K), one a row
         The mean over windows of rows, where they vary.
     steps : int
+    offsets : ndarray of int, shape (sequences + 1,), optional
+        First row of each sequence, and n: windows lie in one. By default one sequence.
 
     Returns
     -------
     ndarray, shape (steps + 1,)
+        NaN where no sequence is long enough.
     """
     if matrices.ndim == 2:
         return _distances(matrices[None], None, np.zeros(1, dtype=np.intp), steps, 0)[:, 0]
-    rows = len(matrices)
-    first = _windows(np.array([0, rows]), steps, matrices.shape[1])
+    cuts = np.array([0, len(matrices)]) if offsets is None else offsets
+    first = _windows(cuts, steps, matrices.shape[1])
+    if not len(first):
+        return np.full(steps + 1, np.nan)
     found: FloatArray = _distances(matrices, None, first, steps, 0).mean(axis=1)
     return found
 

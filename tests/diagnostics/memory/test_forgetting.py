@@ -187,3 +187,13 @@ def test_filters_from_different_states():
         assert found[lag, 7] == pytest.approx(due, abs=1e-13)
     np.testing.assert_array_equal(found[0], 1.0)
     assert (np.diff(found.mean(axis=1)) < 0.0).all()
+
+
+def test_distances_of_a_moving_chain_stay_in_one_sequence():
+    """Of two regimes the distance shrinks by |p11 - p21| a row; that into a first row is no step."""
+    stay = np.array([0.5, 0.9, 0.8, 0.5, 0.6, 0.7])
+    matrices = np.stack([np.stack([stay, 1 - stay], -1), np.stack([1 - stay, stay], -1)], axis=1)
+    found = forgetting.chain_distances(matrices, 2, np.array([0, 3, 6]))
+    one, two = 2 * stay[[1, 4]] - 1, 2 * stay[[2, 5]] - 1
+    np.testing.assert_allclose(found, [1.0, one.mean(), (one * two).mean()], rtol=1e-14)
+    assert np.isnan(forgetting.chain_distances(matrices[:1], 1)).all()

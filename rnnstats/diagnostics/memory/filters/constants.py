@@ -244,8 +244,8 @@ def time_constants(
     Notes
     -----
     Standard errors of roots are those of the delta method with the exact derivatives of eigenvalues
-    (Magnus 1985); intervals are symmetric in ln tau, so in ln(-ln modulus). A gate's interval has
-    Student's quantile with the degrees of freedom of the batches.
+    (Magnus 1985); an interval is that of the modulus, symmetric, turned into times. A gate's is
+    symmetric in ln tau, with Student's quantile of the degrees of freedom of the batches.
     """
     width = check_alpha(alpha, CALLER)
     shares = _quantiles(quantiles)

@@ -340,15 +340,14 @@ class RegimeMemory(ABC):
         system = self._system
         log_density, transition, _, offsets = system.chain
         steps = min(steps, max(int(np.diff(offsets).max()) - 1, 1))
-        by_window = forgetting.filter_distances(
-            log_density, transition, np.asarray(offsets), steps, system.lags
-        )
+        cuts = np.asarray(offsets)
+        by_window = forgetting.filter_distances(log_density, transition, cuts, steps, system.lags)
         seen = by_window[:, ~np.isnan(by_window).any(axis=0)]
         blank = np.full(steps + 1, np.nan)
         some = seen.shape[1] > 0
         return pd.DataFrame(
             {
-                "chain": forgetting.chain_distances(transition, steps),
+                "chain": forgetting.chain_distances(transition, steps, cuts),
                 "filter_mean": seen.mean(axis=1) if some else blank,
                 "filter_median": np.median(seen, axis=1) if some else blank,
                 "filter_upper": np.quantile(seen, 0.9, axis=1) if some else blank,

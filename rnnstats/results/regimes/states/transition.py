@@ -260,14 +260,17 @@ class RegimeTransitions(ABC):
         return pd.DataFrame(values, index=self.model.endog.index, columns=names)
 
     def _looked_at(self, given: Any, caller: str) -> tuple[FloatArray, FloatArray]:
-        """Matrix at given inputs, or those of all rows of the data into which there is a step."""
+        """Matrix at given inputs, or those of all rows of the data into which there is a step.
+
+        Where every row is the first of its sequence those of all rows.
+        """
         if given is not None or self.model.exog_transition is None:
             inputs = None if given is None else self._inputs(given, caller)[:1]
             matrix, slopes = self._steps(inputs)
             return (matrix, slopes) if matrix.ndim == 2 else (matrix[0], slopes[0])
         matrix, slopes = self._steps(None)
         inner = np.ones(len(matrix), dtype=bool)
-        inner[np.asarray(self.model.offsets)[:-1]] = False
+        inner[np.asarray(self.model.offsets)[:-1]] = not (np.diff(self.model.offsets) > 1).any()
         return matrix[inner], slopes[inner]
 
     def _typical(self, given: Any, caller: str) -> _Moving:

@@ -178,6 +178,21 @@ def test_tables_at_given_inputs_and_averages():
         assert (table["estimate"] < table[HIGH]).all()
 
 
+def test_one_row_has_the_tables_of_its_inputs():
+    res = case("driven")
+    y, z = res.model.endog.frame, res.model.exog_transition
+    row = pd.DataFrame(z.values[:1], columns=list(z.names), index=y.index[:1])
+    one = res.apply(y.iloc[:1], exog_transition=row)
+    pd.testing.assert_series_equal(
+        one.duration_table()["estimate"], one.expected_durations.iloc[0], check_names=False
+    )
+    pd.testing.assert_frame_equal(
+        one.transition_table(), res.transition_table(exog_transition=row), rtol=1e-12
+    )
+    assert "Durations" in str(one.summary())
+    assert np.isfinite(one.memory().frame["tau"]).all()
+
+
 def test_inputs_are_checked():
     res = case("driven")
     for wrong, words in (
