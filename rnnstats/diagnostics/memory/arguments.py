@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from rnnstats._checks import shown
 from rnnstats.errors import SpecificationError
 
-__all__ = ["described", "numbers_of", "refuse", "rows_of", "start_of"]
+__all__ = ["check_slopes", "described", "numbers_of", "refuse", "rows_of", "start_of"]
 
 FloatArray = NDArray[np.float64]
 
@@ -84,6 +84,30 @@ def start_of(h0: ArrayLike, caller: str) -> FloatArray:
             f"{caller}: h0 must be a list of finite numbers, shape (m,); got {shown(h0)}."
         )
     return start
+
+
+def check_slopes(slopes: FloatArray, caller: str) -> None:
+    """
+    Check the derivatives of a function by its state, step by step.
+
+    Parameters
+    ----------
+    slopes : ndarray, shape (nsteps, m, m)
+    caller : str
+        Function that the user called, for messages.
+
+    Raises
+    ------
+    SpecificationError
+        Some are not finite.
+    """
+    if np.isfinite(slopes).all():
+        return
+    row = int(np.flatnonzero(~np.isfinite(slopes).all(axis=(1, 2)))[0])
+    raise SpecificationError(
+        f"{caller}: derivatives of the step by the state must be finite; got {shown(slopes[row])} "
+        f"in step {row + 1}. Give a jacobian that has them, or start elsewhere."
+    )
 
 
 def described(source: Any) -> str:

@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_int, shown
 from rnnstats.diagnostics.memory.arguments import (
+    check_slopes,
     described,
     numbers_of,
     refuse,
@@ -274,12 +275,12 @@ class StepRecurrence(Recurrence):
             given = as_step(self.jacobian, caller=self.caller, name="jacobian")
             self._check_jacobian(given(self.start.copy(), first))
             by_state = lambda h, x: given(h, x).reshape(m, m, *h.shape[1:])  # noqa: E731
-        together = slopes_at_once(step, by_state, states[:-1], states[1:], self.given_inputs)
-        if together is not None:
-            return states, together
-        slopes = np.empty((self.nsteps, m, m))
-        for t in range(self.nsteps):
-            slopes[t] = by_state(states[t].copy(), self.inputs_of(t))
+        slopes = slopes_at_once(step, by_state, states[:-1], states[1:], self.given_inputs)
+        if slopes is None:
+            slopes = np.empty((self.nsteps, m, m))
+            for t in range(self.nsteps):
+                slopes[t] = by_state(states[t].copy(), self.inputs_of(t))
+        check_slopes(slopes, self.caller)
         return states, slopes
 
     def _check_shape(self, found: NDArray[Any]) -> None:

@@ -190,7 +190,7 @@ def test_filters_from_different_states():
 
 
 def test_distances_of_a_moving_chain_stay_in_one_sequence():
-    """Of two regimes the distance shrinks by |p11 - p21| a row; that into a first row is no step."""
+    """Of two regimes the distance shrinks by |p11 - p21| a row; into a first row is no step."""
     stay = np.array([0.5, 0.9, 0.8, 0.5, 0.6, 0.7])
     matrices = np.stack([np.stack([stay, 1 - stay], -1), np.stack([1 - stay, stay], -1)], axis=1)
     found = forgetting.chain_distances(matrices, 2, np.array([0, 3, 6]))

@@ -75,6 +75,11 @@ def test_functions_that_work_in_place_do_no_harm():
         ),
         ((lambda h: h * np.inf, [1.0], 5), {}, "the state must stay finite.*after step 1"),
         (
+            (lambda h: h, [1.0], 5),
+            {"jacobian": lambda h: np.full((1, 1), np.nan)},
+            "derivatives of the step by the state must be finite; got .*nan.* in step 1",
+        ),
+        (
             (lambda h, x: h + x, [0.0]),
             {"inputs": [1.0, np.nan, 1.0]},
             r"after step 2. inputs\[1\] is .*nan.*fill it",
