@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,6 +168,7 @@ def compare(
             f"train on; got {int(cuts[0].sum())} and {int((lengths - cuts[0]).sum())}. Change "
             "holdout."
         )
+    _refuse_empty(model, cuts)
     pieces, fits = [], []
     with Counter(progress, number, CALLER, "window") as counter:
         for i in range(number):
@@ -189,6 +191,19 @@ def compare(
         total["gain"], total["gain_se"], total["statistic"], total["pvalue"],
         fits[-1][0], fits[-1][1], scores, frame,
     )  # fmt: skip
+
+
+def _refuse_empty(model: Any, cuts: list[IntArray]) -> None:
+    """Refuse windows without a mean and a standard error."""
+    seen = ~np.isnan(model.endog.values).all(axis=1)
+    parts = np.split(seen, np.asarray(model.offsets)[1:-1])
+    for i, (first, last) in enumerate(pairwise(cuts)):
+        count = sum(int(part[a:b].sum()) for part, a, b in zip(parts, first, last, strict=True))
+        if count < 2:
+            raise DataError(
+                f"{CALLER}: each window must have two rows with a target at least; got {count} in "
+                f"window {i + 1} of {len(cuts) - 1}. Use fewer windows, or a larger holdout."
+            )
 
 
 def _window(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from rnnstats._checks import check_bool, check_literal
+from rnnstats._checks import check_bool, check_literal, shown
 from rnnstats.errors import DataError, SpecificationError
 from rnnstats.results.forecasting.prediction import stacked
 from rnnstats.results.recurrent.states.plots import PAST, draw_columns
@@ -175,7 +175,7 @@ class TwoSidedStates:
         DataError
             `truth` does not fit the target, or `limits` the columns.
         SpecificationError
-            A categorical target.
+            A categorical target; `limits` that is no comparison.
         """
         model = self.model
         if model.levels:
@@ -261,7 +261,13 @@ def _limits(limits: Any, known: Any, names: tuple[str, ...]) -> pd.DataFrame:
     """Accuracy of the linear filter and smoother, by target."""
     found = limits
     if not isinstance(limits, FilterVsSmoother):
-        found = limits.filter_vs_smoother(known)
+        compare = getattr(limits, "filter_vs_smoother", None)
+        if compare is None:
+            raise SpecificationError(
+                "filter_vs_smoother: limits must be results of a LinearRNN or a FilterVsSmoother; "
+                f"got {shown(limits)}. Pass LinearRNN(...).fit()."
+            )
+        found = compare(known)
     table = found.comparison
     if table is None or len(table) != len(names):
         got = "no comparison with a truth" if table is None else f"{len(table)} states"

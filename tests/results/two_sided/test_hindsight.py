@@ -78,12 +78,27 @@ def test_holdout_of_several_sequences():
         ({"holdout": 0.0}, SpecificationError, "holdout must be"),
         ({"holdout": 0.01}, DataError, "need at least 10 rows"),
         ({"windows": 0}, SpecificationError, "windows must be at least 1"),
+        ({"windows": 90}, DataError, "two rows with a target at least; got [01] in window 1 of 90"),
         ({"progress": 1}, SpecificationError, "progress must be"),
     ],
 )
 def test_refusals(fitted, given, error, words):
     with pytest.raises(error, match=f"compare_with_forward: .*{words}"):
         fitted.compare_with_forward(**given)
+
+
+def test_windows_without_a_target_are_refused():
+    s, x = smoothing_problem(80)
+    s.iloc[60:70] = np.nan
+    res = BidirectionalRNN(s, x, k_hidden=1, penalty=1.0).fit(n_starts=1)
+    with pytest.raises(DataError, match=r"got 0 in window 1 of 2\. Use fewer"):
+        res.compare_with_forward(0.25, windows=2, n_starts=1)
+    assert res.compare_with_forward(0.25, n_starts=1).frame["test"].tolist() == [10]
+
+
+def test_limits_that_are_no_comparison_are_refused(fitted):
+    with pytest.raises(SpecificationError, match=r"limits must be results of a LinearRNN.*got 3"):
+        fitted.filter_vs_smoother(limits=3)
 
 
 def test_filter_vs_smoother_measures_both_fits(fitted):
