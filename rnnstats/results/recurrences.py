@@ -17,7 +17,7 @@ from rnnstats.diagnostics.memory.filters.linear_systems import (
     observed_of,
 )
 from rnnstats.diagnostics.memory.recurrences import Function, Given, Labels, Recurrence, Trajectory
-from rnnstats.equivalence.steady import steady_state
+from rnnstats.equivalence.steady import shares_noise, steady_state
 from rnnstats.errors import NotStationaryError, SpecificationError
 from rnnstats.estimation.covariance import CovarianceEstimate, jacobian
 from rnnstats.kernels.system import StateSpace
@@ -47,11 +47,16 @@ class LinearRecurrence(Recurrence):
         All natural parameters.
     covariance : CovarianceEstimate or None
         Of the estimates; None for a point that is moved about.
+    innovations : bool
+        Whether the gain is that of the innovations form that the system is written in, as at the
+        estimates from which the point was moved. Beyond the invertible ones the steady filter has
+        another one: at a moving-average root on the unit circle its gain has a kink, and K has not.
     """
 
     model: StateSpaceModel
     theta: FloatArray
     covariance: CovarianceEstimate | None = None
+    innovations: bool = False
 
     def __post_init__(self) -> None:
         """Name states, inputs and outputs."""
@@ -80,6 +85,8 @@ class LinearRecurrence(Recurrence):
         SpecificationError
             The filter never settles.
         """
+        if self.innovations:
+            return np.array(self.system.selection)
         return steady_state(self.system, caller="memory").gain
 
     @cached_property
@@ -213,8 +220,11 @@ class LinearRecurrence(Recurrence):
         if self.covariance is None:
             return None
 
+        own = self.settles and shares_noise(self.system)
+        own = own and np.array_equal(self.gain, self.system.selection)
+
         def at(point: FloatArray) -> FloatArray:
-            there = LinearRecurrence(self.model, np.array(point))
+            there = LinearRecurrence(self.model, np.array(point), innovations=own)
             if self.settles and not there.settles:
                 raise NotStationaryError("memory: the filter never settles at these parameters.")
             return np.asarray(function(there), dtype=np.float64).ravel()

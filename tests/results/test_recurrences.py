@@ -177,6 +177,27 @@ def test_the_rate_of_a_linear_model_has_its_delta_error(linear):
     assert found.error[0] == pytest.approx(known["log_radius_se"], rel=1e-6)
 
 
+def test_errors_of_responses_at_a_moving_average_root_on_the_circle():
+    """The steady filter's gain has a kink there; K, and so the impulse responses, have none."""
+    rng = np.random.default_rng(1)
+    shocks = rng.standard_normal(81)
+    model = LinearRNN(pd.Series(np.diff(shocks), name="y"), k_states=1)
+    theta = np.array([0.3, -0.7, 0.0, 1.0])  # W_h, K, b_y, obs_cov: W_h - K V = 1
+    assert model.param_names == ("W_h[h1,h1]", "K[h1,y]", "b_y[y]", "obs_cov[y,y]")
+    spread = np.diag([0.01, 0.02, 0.03, 0.04])
+    estimate = CovarianceEstimate(spread, "oim", 4, 4, (), "")
+    res = LinearResults.from_fit(model, theta, covariance=estimate)
+    found = gradient_by_lag(res, of="output", by="input", horizon=3).frame
+    # W_h^k K by W_h and K
+    lag = np.arange(4)
+    slopes = np.stack([lag * 0.3 ** np.maximum(lag - 1.0, 0.0) * -0.7, 0.3**lag])
+    np.testing.assert_allclose(found["mean"], -0.7 * 0.3**lag, rtol=1e-12)
+    # derivatives by central differences
+    np.testing.assert_allclose(
+        found["mean_se"], np.sqrt(np.array([0.01, 0.02]) @ slopes**2), rtol=1e-7
+    )
+
+
 def test_inputs_of_a_linear_model():
     rng = np.random.default_rng(1)
     x = pd.DataFrame({"rate": rng.standard_normal(80)})
