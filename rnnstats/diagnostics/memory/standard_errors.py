@@ -82,14 +82,13 @@ class StandardError(NamedTuple):
             With the degrees of freedom of the sum (Satterthwaite 1946): those of this error times
             the squared share of the sum that it does not make.
         """
-        extra = max(variance, 0.0)
-        own = (self.value * self.scale) ** 2
+        extra, own = float(np.sqrt(max(variance, 0.0))), self.value * self.scale
         if extra == 0.0 or np.isnan(own):
             return self
-        value = float(np.hypot(self.value, np.sqrt(extra)))
-        share = own / (own + extra)
+        value, whole = float(np.hypot(self.value, extra)), float(np.hypot(own, extra))
+        share = (own / whole) ** 2
         df = self.df / share**2 if share > 0.0 else np.inf
-        return StandardError(value, df, float(np.sqrt(own + extra)) / value)
+        return StandardError(value, df, whole / value)
 
     def over(self, unit: float) -> StandardError:
         """Divide by a unit.
