@@ -26,6 +26,7 @@ __all__ = [
     "check_jobs",
     "check_literal",
     "is_symmetric",
+    "listed",
     "shown",
     "suggest",
     "warn",
@@ -326,6 +327,24 @@ def is_symmetric(cov: NDArray[np.float64], tol: float = 1e-8) -> bool:
 def _message(caller: str, name: str, rule: str, got: object, hint: str) -> str:
     """Put the parts of a message together."""
     return f"{caller}: {name} {rule}; got {got}." + (f" {hint}" if hint else "")
+
+
+def listed(names: Sequence[str], most: int = 8) -> str:
+    """Names in a sentence, the first of many.
+
+    Parameters
+    ----------
+    names : sequence of str
+    most : int
+        Names that are listed.
+
+    Returns
+    -------
+    str
+    """
+    rest = len(names) - most
+    # one more name is no longer than saying that there is one
+    return ", ".join(names) if rest <= 1 else f"{', '.join(names[:most])} and {rest} more"
 
 
 def shown(value: object) -> str:

@@ -14,6 +14,7 @@ from rnnstats._checks import (
     check_generator,
     check_int,
     check_literal,
+    listed,
     shown,
     suggest,
 )
@@ -120,6 +121,14 @@ def test_shown_is_one_short_line():
     long = shown(np.arange(1000))
     assert len(long) <= 60
     assert "\n" not in long
+
+
+def test_long_lists_are_cut():
+    names = [f"w{i}" for i in range(361)]
+    assert listed(names[:9]) == "w0, w1, w2, w3, w4, w5, w6, w7, w8"
+    assert listed(names) == "w0, w1, w2, w3, w4, w5, w6, w7 and 353 more"
+    assert listed(names, 1) == "w0 and 360 more"
+    assert listed([]) == ""
 
 
 def test_errors_are_also_the_builtin_ones():

@@ -20,7 +20,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike
 
-from rnnstats._checks import check_literal
+from rnnstats._checks import check_literal, listed
 from rnnstats.errors import SpecificationError
 from rnnstats.estimation.convergence import FloatArray
 from rnnstats.estimation.differences import hessian_from_score, hessian_with_error, jacobian
@@ -173,14 +173,14 @@ def _message(cov_type: str, words: str, unidentified: Sequence[str], blank: Sequ
     if blank and all("_cov[" in label for label in blank):
         words = words.replace(
             NO_HESSIAN,
-            f"{', '.join(blank)} at the boundary (a variance of zero, a singular covariance), "
+            f"{listed(blank)} at the boundary (a variance of zero, a singular covariance), "
             "where there is no Hessian",
         )
         way = (
             "Fix a variance of zero there or leave it out (obs_noise='none'); with a singular "
             "covariance use fewer states or outputs."
         )
-    lost = ", ".join(unidentified)
+    lost = listed(unidentified)
     return f"Covariance ({cov_type}): {words}; no standard errors for {lost}. {way}"
 
 

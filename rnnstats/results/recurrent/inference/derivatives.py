@@ -115,7 +115,7 @@ class StandardDerivatives(Derivatives):
     @cached_property
     def inner_score_obs(self) -> FloatArray:
         """Score of each row by the standardised parameters, (nobs, K)."""
-        return np.asarray(self.score_obs @ self.chart)
+        return np.asarray((self.model.chart.jacobian().T @ self.score_obs.T).T)
 
     @property
     def inner_ridge(self) -> FloatArray:
