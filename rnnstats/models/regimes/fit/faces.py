@@ -41,9 +41,11 @@ SLACK = 1e-6
 LOSS = 1e-10
 # Step of differences, in standard errors: truncation 1e-7, rounding far below.
 STEP = 1e-3
-# Step of forward differences, relative to a coordinate or one; standard errors from an end within
-# which the transform's own curvature is left out.
-DIFFERENCE, NEAR = 1e-6, 0.3
+# Step of forward differences, in standard errors (small units, and locations far from zero) and at
+# most relative to a coordinate or one (coordinates of which the rows say next to nothing).
+SHARE, DIFFERENCE = 1e-5, 1e-6
+# Standard errors from an end within which the transform's own curvature is left out.
+NEAR = 0.3
 # Where a probability goes that does not belong at zero.
 INSIDE = 1e-3
 POSITIVE = frozenset({"mean", "dispersion"})
@@ -65,6 +67,8 @@ class Face:
         latter.
     spent : list of int
         Gradients that curvatures took, one number a curvature.
+    errors : list of ndarray
+        Standard errors of the coordinates where the first curvature was taken.
     """
 
     model: MarkovRNN
@@ -72,6 +76,7 @@ class Face:
     allowed: Callable[[FloatArray], bool]
     latest: list[FloatArray] = field(default_factory=list)
     spent: list[int] = field(default_factory=list)
+    errors: list[FloatArray] = field(default_factory=list)
 
     @classmethod
     def at(
@@ -128,7 +133,9 @@ class Face:
             self(psi)
         _, theta, gradient = self.latest
         chain = self.model.layout.expansion @ self.transform.jacobian(psi)
-        lengths = DIFFERENCE * np.maximum(np.abs(psi), 1.0)
+        if not self.errors:
+            self.errors.append(self._errors(psi))
+        lengths = np.minimum(SHARE * self.errors[0], DIFFERENCE * np.maximum(np.abs(psi), 1.0))
         self.spent.append(len(lengths))
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             slopes = self.model.likelihood.gradients(theta + (lengths * chain).T)
@@ -146,11 +153,11 @@ class Face:
         """Central differences of the gradient, NaN where a neighbour is not admissible.
 
         The step is that of coordinates which are logs and log odds, or numbers in the units of the
-        data: a share of the standard error that their own curvature gives.
+        data: a share of their standard error.
         """
         length = psi.shape[0]
         out = np.empty((length, length))
-        steps = STEP / np.sqrt(np.maximum(np.diag(self.information(psi)), STEP**2))
+        steps = np.minimum(STEP * self._errors(psi), np.maximum(np.abs(psi), 1.0))
         for i, step in enumerate(steps):
             sides = []
             for sign in (step, -step):
@@ -166,6 +173,12 @@ class Face:
         chain = self.model.layout.expansion @ self.transform.jacobian(psi)
         info: FloatArray = chain.T @ self.model.information(self.theta(psi)) @ chain
         return info
+
+    def _errors(self, psi: FloatArray) -> FloatArray:
+        """Standard error of each coordinate alone; infinite where the rows say nothing of it."""
+        own = np.diag(self.information(psi))
+        with np.errstate(divide="ignore"):
+            return 1.0 / np.sqrt(np.where(own > 0.0, own, 0.0))
 
 
 @dataclass(frozen=True)

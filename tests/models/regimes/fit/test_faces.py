@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -63,3 +65,24 @@ def test_the_curvature_is_that_of_the_log_likelihood(k: int) -> None:
         )
         score = face(psi)[1]
         assert (float((score / size) @ (score / size)) < NEAR**2) == near
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-9, 1e9])
+@pytest.mark.parametrize("lags", [{}, {"order": 2, "ar_form": "mean"}])
+def test_a_climb_does_not_depend_on_units(unit: float, lags: dict[str, Any]) -> None:
+    # the step of a difference is a share of a standard error: with one in the user's units, the
+    # curvature of series of size 1e-9 was nonsense, and climbs stopped at the limit of iterations
+    rng = np.random.default_rng(8)
+    n = 250
+    regimes = (rng.random(n) < 0.06).cumsum() % 2
+    x = rng.standard_normal((n, 1))
+    y = np.where(regimes == 1, 2.0 + x[:, 0], -1.0) + rng.standard_normal(n)
+    here = MarkovRNN(y, x, switching=("trend", "exog"), **lags).fit()
+    there = MarkovRNN(y * unit, x, switching=("trend", "exog"), **lags).fit()
+    away = MarkovRNN(y, x / unit, switching=("trend", "exog"), **lags).fit()
+    for moved, change in ((there, here.nobs * np.log(unit)), (away, 0.0)):
+        assert moved.convergence.converged
+        # the climbs end within GTOL standard errors of the top, 1e-10 of log-likelihood
+        assert moved.llf + change == pytest.approx(here.llf, abs=1e-8)
+        ratio = (moved.bse / moved.params.abs()) / (here.bse / here.params.abs())
+        np.testing.assert_allclose(ratio, 1.0, rtol=1e-4)  # GTOL, in units of a small estimate
