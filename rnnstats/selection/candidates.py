@@ -12,6 +12,7 @@ import numpy as np
 from rnnstats._parallel import worked_through
 from rnnstats.errors import DataError
 from rnnstats.estimation.progress import Counter
+from rnnstats.models.base import DEFAULT_SEED
 from rnnstats.models.conversion.nesting import beside, embedded, without_state
 from rnnstats.selection.notes import model_of
 from rnnstats.selection.running import ended_early, has_converged, quietly
@@ -69,7 +70,7 @@ def compositions(k_states: int, k_endog: int) -> Iterator[tuple[int, ...]]:
 
 
 def _from_data(build: Callable[[Order], LinearRNN], order: Order, n_starts: int | None,
-               maxiter: int, seed: int) -> Fitted:  # fmt: skip
+               maxiter: int, seed: int | None) -> Fitted:  # fmt: skip
     """Fit one structure from starts found in the data."""
     try:
         model = build(order)
@@ -79,14 +80,15 @@ def _from_data(build: Callable[[Order], LinearRNN], order: Order, n_starts: int 
         return Fitted(order, None, str(error))
 
 
-def _from_below(fitted: Fitted, below: Sequence[LinearResults], maxiter: int, seed: int) -> Fitted:
+def _from_below(
+    fitted: Fitted, below: Sequence[LinearResults], maxiter: int, seed: int | None
+) -> Fitted:
     """Fit once more from the best smaller model; keep the higher end."""
     if fitted.results is None or not below:
         return fitted
     best = max(below, key=lambda results: results.llf)
     model = model_of(fitted.results)
-    rng = np.random.default_rng(seed)
-    same, better = embedded(model_of(best), best.params.to_numpy(), model, rng)
+    same, better = embedded(model_of(best), best.params.to_numpy(), model, _random(seed))
     ends = [fitted.results]
     for start in (better, same):
         ends.append(quietly(partial(model.fit, start_params=start, maxiter=maxiter)))
@@ -98,15 +100,19 @@ def _from_below(fitted: Fitted, below: Sequence[LinearResults], maxiter: int, se
     return Fitted(fitted.order, (settled or level)[0])
 
 
+def _random(seed: int | None) -> np.random.Generator:
+    return np.random.default_rng(DEFAULT_SEED if seed is None else seed)
+
+
 def _from_beside(
-    generic: Fitted, others: Sequence[LinearResults], maxiter: int, seed: int
+    generic: Fitted, others: Sequence[LinearResults], maxiter: int, seed: int | None
 ) -> Fitted:
     """Fit generic Kronecker indices once more where other ones, which are limits, are higher."""
     best = max(others, key=lambda results: results.llf, default=None)
     if best is None or generic.results is None or best.llf <= generic.results.llf + SLACK:
         return generic
     model = model_of(generic.results)
-    start = beside(model_of(best), best.params.to_numpy(), model, np.random.default_rng(seed))
+    start = beside(model_of(best), best.params.to_numpy(), model, _random(seed))
     if start is None:
         return generic
     end: LinearResults = quietly(partial(model.fit, start_params=start, maxiter=maxiter))
@@ -119,7 +125,7 @@ def fit_all(
     *,
     n_starts: int | None,
     maxiter: int,
-    seed: int,
+    seed: int | None,
     n_jobs: int,
     progress: bool,
 ) -> tuple[list[Fitted], bool]:
@@ -133,8 +139,8 @@ def fit_all(
         By number of states, ascending.
     n_starts, maxiter : int or None, int
         As in ``LinearRNN.fit``.
-    seed : int
-        Of the random parts of the starts.
+    seed : int or None
+        Of the random parts of the starts; None for those of a fit of its own.
     n_jobs : int
         Processes; the numbers do not depend on it.
     progress : bool
@@ -184,7 +190,7 @@ def _last(orders: Sequence[Order], k_states: int) -> Order:
     return [order for order in orders if order.k_states == k_states][-1]
 
 
-def _lift_generic(done: list[Fitted], k_states: int, maxiter: int, seed: int) -> None:
+def _lift_generic(done: list[Fitted], k_states: int, maxiter: int, seed: int | None) -> None:
     """Replace, in place, the fit of the generic indices, the first of its number of states."""
     places = [i for i, item in enumerate(done) if item.order.k_states == k_states]
     others = [done[i].results for i in places[1:]]

@@ -40,7 +40,6 @@ FormName = Literal["innovations", "observed", "leaky", "factor"]
 Criterion = Literal["aic", "aicc", "bic", "hqic"]
 Initial = Literal["stationary", "known"]
 CALLER = "select_order"
-DEFAULT_SEED = 20240913
 
 
 @dataclass(frozen=True)
@@ -268,7 +267,8 @@ def select_order(
     n_starts, maxiter : int
         As in ``LinearRNN.fit``, for each order.
     rng : numpy.random.Generator or int, optional
-        For the random parts of the starts. Default: a fixed seed, so that it can be repeated.
+        For the random parts of the starts. Default: the fixed seed of ``LinearRNN.fit``, so that
+        each order has the starts that it has in a fit of its own.
     progress : bool
         Show progress when the work takes over about two seconds.
     n_jobs : int
@@ -335,7 +335,7 @@ def select_order(
         )
     settings = {"form": form, "trend": trend, "initial": initial, "exog_enters": exog_enters}
     build = _Builder(data, exog, settings)
-    generator = check_generator(DEFAULT_SEED if rng is None else rng, caller=CALLER)
+    seed = None if rng is None else int(check_generator(rng, caller=CALLER).integers(2**32))
     largest = _largest(max_states, build)
     windows = analyse(data, inputs, trend, largest, lags, CALLER)
     fitted, interrupted = fit_all(
@@ -343,7 +343,7 @@ def select_order(
         _orders(largest, data.k_endog, form, kronecker),
         n_starts=n_starts,
         maxiter=check_int(maxiter, name="maxiter", caller=CALLER, minimum=1),
-        seed=int(generator.integers(2**32)),
+        seed=seed,
         n_jobs=check_jobs(n_jobs, caller=CALLER),
         progress=progress,
     )
