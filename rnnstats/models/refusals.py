@@ -1,4 +1,4 @@
-"""Data on which a normal likelihood has no bound: said before a fit, with a way out."""
+"""Data on which a likelihood has no bound: said before a fit, with a way out."""
 
 from __future__ import annotations
 

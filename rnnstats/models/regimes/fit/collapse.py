@@ -4,11 +4,12 @@ With a scale of its own, a regime can sit on one row (or on equal values, or in 
 rows) and let its variance go to zero; the likelihood then goes to infinity and says nothing. The
 fit therefore maximises over squared scales (variances, ``scale2``, one over a gamma shape) of at
 least ``SHARE`` times the pooled one, that of a single regime with the same regressors and lags
-(and a linear trend), less where outliers or distances between regimes make it large. The
-constrained maximum is consistent (Hathaway 1985, Annals of Statistics 13, 795-800; Tanaka and
-Takemura 2006, Bernoulli 12, 1003-1017). A maximum on that border, or one whose regime is narrow and
-has no more rows than parameters, counts as degenerate: it ranks below every proper one, and if
-there is no other the fit says so.
+(and a linear trend; given the other columns where columns are jointly normal, however alike they
+are), less where outliers or distances between regimes make it large. The constrained maximum is
+consistent (Hathaway 1985, Annals of Statistics 13, 795-800; Tanaka and Takemura 2006, Bernoulli 12,
+1003-1017). A maximum on that border, or one whose regime is narrow and has no more rows than
+parameters, counts as degenerate: it ranks below every proper one, and if there is no other the fit
+says so.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats.errors import DataError
+from rnnstats.models.refusals import combined, refuse_combined
 from rnnstats.models.regimes.blocks.base import BoundBlock, Rows
 from rnnstats.models.regimes.blocks.design import residuals
+from rnnstats.models.regimes.blocks.gaussian import GaussianBlock
 
 if TYPE_CHECKING:
     from rnnstats.models.markov import MarkovRNN
@@ -35,6 +38,7 @@ __all__ = [
     "degenerate_regimes",
     "floor_places",
     "pooled_scales",
+    "refuse_combination",
     "refuse_few_values",
     "words",
 ]
@@ -79,7 +83,7 @@ class Degenerate:
 
 
 def pooled_scales(rows: Rows, family: str) -> FloatArray:
-    """Squared scale of each column in a model with one regime.
+    """Squared scale of each column, of jointly normal ones given the others, with one regime.
 
     Parameters
     ----------
@@ -91,8 +95,9 @@ def pooled_scales(rows: Rows, family: str) -> FloatArray:
     Returns
     -------
     ndarray, shape (d,)
-        Mean square of the least-squares residuals, less where a few of them, or distances between
-        regimes, make all of it; where these are all zero, that of rounding.
+        Mean square of the least-squares residuals, with the other columns among the regressors
+        where they are jointly normal, less where a few of them, or distances between regimes, make
+        all of it; where these are all zero, that of rounding.
     """
     nobs, columns = rows.y.shape
     out = np.empty(columns)
@@ -106,6 +111,7 @@ def pooled_scales(rows: Rows, family: str) -> FloatArray:
     design = np.hstack(given)
     every = bool(np.isfinite(design).all() and np.isfinite(rows.y).all())
     known = np.ones(nobs, dtype=bool) if every else np.isfinite(design).all(axis=1)
+    joint = columns > 1 and family == "gaussian"
     for j in range(columns):
         y, x = rows.y[:, j], design
         if not every:
@@ -119,10 +125,24 @@ def pooled_scales(rows: Rows, family: str) -> FloatArray:
         size = float(away @ away) / len(y)
         rest = residuals(y, x)
         out[j] = min(float(rest @ rest) / len(y), _typical(rest), _typical(y))
+        if joint:
+            out[j] = min(out[j], _given_others(rows.y, j, design))
         out[j] = max(out[j], 1e-12 * size, 1e-24 * centre**2, 1e-300)
         if family == "gamma":
             out[j] /= max(centre**2, 1e-300)
     return out
+
+
+def _given_others(y: FloatArray, j: int, design: FloatArray) -> float:
+    """Mean square of a column's residuals given the others, too; infinite with too few rows."""
+    others = np.delete(y, j, axis=1)
+    keep = np.isfinite(y).all(axis=1) & np.isfinite(design).all(axis=1)
+    number = int(np.count_nonzero(keep))
+    if number <= 2 * (design.shape[1] + others.shape[1]):
+        return math.inf
+    centred = others[keep] - others[keep].mean(axis=0)
+    rest = residuals(y[keep, j], np.hstack([design[keep], centred]))
+    return min(float(rest @ rest) / number, _typical(rest))
 
 
 def _typical(y: FloatArray) -> float:
@@ -306,3 +326,23 @@ def refuse_few_values(model: MarkovRNN) -> None:
                 f"in {model.endog.names[block.columns[0]]!r}. Use fewer regimes, or "
                 "emission='categorical'."
             )
+
+
+def refuse_combination(model: MarkovRNN) -> None:
+    """Refuse jointly normal outputs that add up to a constant: singular in every regime.
+
+    Parameters
+    ----------
+    model : MarkovRNN
+
+    Raises
+    ------
+    DataError
+        The likelihood has no bound, whatever the regimes.
+    """
+    for block in model.blocks:
+        if not (isinstance(block, GaussianBlock) and block.covariance == "full"):
+            continue
+        y = model.endog.values[:, block.columns]
+        names = tuple(model.endog.names[column] for column in block.columns)
+        refuse_combined(combined(y[np.isfinite(y).all(axis=1)], names), f"{model.name}.fit")

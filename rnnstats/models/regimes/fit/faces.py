@@ -140,7 +140,9 @@ class Face:
         with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
             slopes = self.model.likelihood.gradients(theta + (lengths * chain).T)
             out = chain.T @ ((slopes - gradient).T / lengths)
-        if (chain.T @ gradient) ** 2 @ (1.0 / np.maximum(-np.diagonal(out), 1e-300)) > NEAR**2:
+            curved = np.maximum(-np.diagonal(out), 1e-300)
+            decrement = (chain.T @ gradient) ** 2 @ (1.0 / curved)  # infinite where it is convex
+        if decrement > NEAR**2:
             free = self.model.layout.pull(gradient)
             score = self.transform.pull(psi, free)
             for i, length in enumerate(lengths):

@@ -132,6 +132,7 @@ def fit(
         return model._make_results(model.layout.base.copy(), cov_type, None, cov_kwds)
     model._check_estimable()
     collapse.refuse_few_values(model)
+    collapse.refuse_combination(model)
     refuse_transient(model)
     generator = check_generator(DEFAULT_SEED if rng is None else rng, caller=caller)
     given = None if start_params is None else _given(model, start_params)
