@@ -341,15 +341,17 @@ def times_of(index: pd.Index) -> pd.Index:
     return index.get_level_values(1) if isinstance(index, pd.MultiIndex) else index
 
 
-def refuse_missing(table: Table, *, caller: str) -> None:
-    """Refuse missing inputs."""
+def refuse_missing(
+    table: Table, names: tuple[str, ...], *, what: str, later: bool, caller: str
+) -> None:
+    """Refuse missing inputs, of the sample or of later periods, by their names in the sample."""
     missing = np.isnan(table.values)
     if missing.any():
         row, j = (int(i) for i in np.argwhere(missing)[0])
         raise DataError(
-            f"{caller}: exog must not have missing values; column {table.names[j]!r} is missing at "
-            f"{_place(table.index, row, table.has_index)}. Fill it, or drop that row from endog "
-            f"and exog."
+            f"{caller}: {what} must not have missing values; column {names[j]!r} is missing at "
+            f"{_place(table.index, row, table.has_index)}. "
+            + ("Fill it." if later else f"Fill it, or drop that row from endog and {what}.")
         )
 
 

@@ -420,7 +420,7 @@ class Exog:
                     f"if the rows match."
                 )
         if same_length:
-            refuse_missing(table, caller=caller)
+            refuse_missing(table, table.names, what=what, later=False, caller=caller)
         return cls(table.values, table.names)
 
     @property
@@ -481,7 +481,7 @@ class Exog:
                 f"{caller}: {what} must have shape ({steps}, {self.k_exog}): {steps} later periods "
                 f"of {listed(self.names)}; got {table.values.shape}."
             )
-        refuse_missing(table, caller=caller)
+        refuse_missing(table, self.names, what=what, later=True, caller=caller)
         return table.values
 
     def extended_with(self, rows: Floats) -> Exog:

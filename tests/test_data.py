@@ -317,7 +317,7 @@ def test_future_inputs_are_matched_by_column_and_row():
         (pd.DataFrame({"a": [1, 2]}), "must have the columns 'a', 'b'; got 'a', without 'b'"),
         ([[1, 2]], "must have shape (2, 2): 2 later periods of 'a', 'b'; got (1, 2)"),
         ([1, 2], "got (2, 1)"),
-        ([[1, 2], [3, NAN]], "column 'x2' is missing at row 1"),
+        ([[1, 2], [3, NAN]], "values; column 'b' is missing at row 1. Fill it."),
         (pd.DataFrame({"a": [1, 2], "b": [1, None]}), "column 'b' is missing at 1"),
         (pd.DataFrame({"a": [1, 2], "b": [1, 2]}, index=QUARTERS[:2]),
          "must have a row for 1961Q1 (Period); got rows 1960Q1 (Period) to 1960Q2 (Period)"),
@@ -329,6 +329,17 @@ def test_future_inputs_that_are_refused(given_, words):
         exog.future(given_, 2, index, caller="forecast")
     assert str(caught.value).startswith("forecast: ")
     assert words in str(caught.value)
+
+
+def test_missing_inputs_are_called_by_the_name_of_their_argument():
+    endog = Endog.from_input(pd.Series([1.0, 2.0, 4.0], index=QUARTERS[:3]))
+    words = "f: exog_transition must not have missing values; column 'x' is missing at row 1. "
+    with pytest.raises(DataError, match=words + "Fill it, or drop that row from endog and exog_tr"):
+        Exog.from_input([1, NAN, 2], endog, caller="f", what="exog_transition")
+    known = Exog.from_input([1, 3, 2], endog, caller="f", what="exog_transition")
+    later = {"caller": "f", "what": "exog_transition"}
+    with pytest.raises(DataError, match=words + "Fill it.$"):
+        known.future([1, NAN], 2, endog.future_index(2), **later)
 
 
 def test_future_inputs_of_one_column_may_be_flat():
