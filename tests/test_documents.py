@@ -1,4 +1,4 @@
-"""The Python in the README, and in the page on memory, is run as it stands."""
+"""The Python in the README, its table included, and in the page on memory, is run as it stands."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from statsmodels.tsa.statespace.sarimax import SARIMAX
+
+import rnnstats
 
 ROOT = Path(__file__).resolve().parents[1]
 README, MEMORY = ROOT / "README.md", ROOT / "docs" / "memory.md"
@@ -62,6 +66,30 @@ def test_the_examples_of_memory_run_and_print_what_the_page_says():
         "65536 0.174", "[ True False]", "4.00",  # paths, stability of RK4, its order
     ):  # fmt: skip
         assert shown in text, shown
+
+
+def calls_of_the_table() -> list[str]:
+    """Calls of public names in the table of the README that stand in full, PyTorch's apart."""
+    rows = re.findall(r"^\| [^|]* \| (.*?) \|$", README.read_text("utf-8"), re.MULTILINE)
+    calls = [call for row in rows for call in re.findall(r"`([^`]+)`", row)]
+    public = re.compile(rf"({'|'.join(rnnstats.__all__)})\b[\w.]*\(")
+    return [call for call in calls if public.match(call) and not re.search(r"\.\.\.|torch", call)]
+
+
+@pytest.mark.filterwarnings("ignore::rnnstats.errors.ConvergenceWarning")  # of 60 rows of noise
+@pytest.mark.parametrize("call", calls_of_the_table())
+def test_the_calls_of_the_table_run(call: str):
+    rng = np.random.default_rng(0)
+    names: dict[str, object] = {name: getattr(rnnstats, name) for name in rnnstats.__all__}
+    names |= {"y": rng.poisson(4.0, 60), "x": rng.standard_normal((60, 1))}
+    names |= {"ar": [0.5], "ma": [0.2], "sigma_u": [[1.0]]}
+    if "results" in call:
+        names["results"] = SARIMAX(rng.standard_normal(60), order=(1, 0, 0)).fit(disp=False)
+    assert eval(call.replace("nboot=199, n_jobs=-1", "nboot=19"), names) is not None
+
+
+def test_the_table_has_calls():
+    assert len(calls_of_the_table()) == 6
 
 
 @pytest.mark.slow
