@@ -32,6 +32,8 @@ __all__ = [
 
 FloatArray = NDArray[np.float64]
 AnyArray = NDArray[Any]
+# Rounds of bringing rows and columns to one size; each takes the root of what is left.
+EQUILIBRATIONS = 12
 
 
 class InnovationsSystem(NamedTuple):
@@ -202,6 +204,8 @@ def echelon(system: InnovationsSystem, kronecker: tuple[int, ...]) -> Innovation
             "Use kronecker_indices, after minimal_realisation."
         )
     basis, ends = chains(c, a, nu)
+    units = _state_units(basis)
+    basis, ends = basis / units, ends / units
     if not np.isfinite(basis).all() or (n and np.linalg.cond(_level(basis)) > 1e12):
         raise SpecificationError(
             f"echelon: the forecasts chosen by the Kronecker indices must span the state; got "
@@ -220,6 +224,7 @@ def echelon(system: InnovationsSystem, kronecker: tuple[int, ...]) -> Innovation
             "kronecker_indices(system)."
         )
     transition, design = assembled(np.where(allowed, alpha, 0.0), nu)
+    basis = basis * units
     return InnovationsSystem(transition, design, basis @ k, basis @ b, d)
 
 
@@ -232,6 +237,20 @@ def chains(
     ends = np.array([rows[chain, i] for i, chain in enumerate(nu)])
     n = transition.shape[0]
     return np.array(basis, dtype=rows.dtype).reshape(len(basis), n), ends
+
+
+def _state_units(basis: AnyArray) -> FloatArray:
+    """Powers of two by which columns differ once rows and columns are of one size (Ruiz 2001)."""
+    left, units = np.abs(basis), np.ones(basis.shape[1])
+    for _ in range(EQUILIBRATIONS if basis.size and np.isfinite(left).all() else 0):
+        for axis in (1, 0):
+            largest = left.max(axis=axis, keepdims=True)
+            size = np.sqrt(np.where(largest > 0.0, largest, 1.0))
+            left = left / size
+            if axis == 0:
+                units = units * size[0]
+    out: FloatArray = np.exp2(np.round(np.log2(units)))
+    return out
 
 
 def _level(basis: FloatArray) -> FloatArray:

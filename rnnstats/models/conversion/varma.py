@@ -87,7 +87,7 @@ def from_varma(
     whole = from_polynomials(given.ar, given.ma, given.exog, lead)
     system = minimal_realisation(whole, scale=scale)
     _check_roots(system, initial)
-    terms = mean_terms(given.ar, given.intercept, given.slope, CALLER)
+    terms = mean_terms(given.ar, given.intercept, given.slope, scale, CALLER)
     system, nu = _in_echelon_form(system, scale)
     _tell_rounding(whole, system, scale)
     enters = _enters(system)
@@ -280,7 +280,11 @@ def _in_echelon_form(
 
 
 def mean_terms(
-    ar: FloatArray, intercept: FloatArray | None, slope: FloatArray | None, caller: str
+    ar: FloatArray,
+    intercept: FloatArray | None,
+    slope: FloatArray | None,
+    scale: FloatArray,
+    caller: str,
 ) -> list[FloatArray]:
     """Constant and slope of the outputs' mean from those of the equation.
 
@@ -291,6 +295,8 @@ def mean_terms(
     ----------
     ar : ndarray, shape (q, p, p)
     intercept, slope : ndarray, shape (p,), or None
+    scale : ndarray, shape (p,)
+        Sizes of the outputs: whether there is a unit root does not depend on their units.
     caller : str
 
     Returns
@@ -307,14 +313,15 @@ def mean_terms(
     if intercept is None and slope is None:
         return []
     p = ar.shape[1]
+    ar = ar / scale[:, None] * scale
     at_one = np.eye(p) - ar.sum(axis=0)
     drift = np.tensordot(np.arange(1.0, len(ar) + 1), ar, axes=1)
-    nu = np.zeros(p) if intercept is None else intercept
-    tau = np.zeros(p) if slope is None else slope
+    nu = np.zeros(p) if intercept is None else intercept / scale
+    tau = np.zeros(p) if slope is None else slope / scale
     if np.linalg.cond(at_one) < 1e12:
         b1 = np.linalg.solve(at_one, tau)
         b0 = np.linalg.solve(at_one, nu - drift @ b1)
-        return [b0] if slope is None else [b0, b1]
+        return [scale * b0] if slope is None else [scale * b0, scale * b1]
     stacked = np.block([[at_one, drift], [np.zeros((p, p)), at_one]])
     right = np.concatenate([nu, tau])
     found = np.linalg.lstsq(stacked, right, rcond=1e-12)[0]
@@ -326,7 +333,7 @@ def mean_terms(
     b0, b1 = found[:p], found[p:]
     rounding = 1e-10 * (np.abs(at_one) @ np.abs(b0) + np.abs(nu))
     level = slope is None and (np.abs(at_one @ b0 - nu) <= rounding).all()
-    return [b0] if level else [b0, b1]
+    return [scale * b0] if level else [scale * b0, scale * b1]
 
 
 def _check_roots(system: InnovationsSystem, initial: str) -> None:

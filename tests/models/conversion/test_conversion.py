@@ -214,8 +214,8 @@ def test_unstable_models_need_another_start(root):
 
 def test_a_drift_needs_no_more_than_a_line():
     with pytest.raises(SpecificationError, match="steeper"):
-        mean_terms(np.ones((1, 1, 1)), None, np.ones(1), "test")
-    _, b1 = mean_terms(np.ones((1, 1, 1)), np.array([0.3]), None, "test")
+        mean_terms(np.ones((1, 1, 1)), None, np.ones(1), np.ones(1), "test")
+    _, b1 = mean_terms(np.ones((1, 1, 1)), np.array([0.3]), None, np.ones(1), "test")
     assert b1 == pytest.approx([0.3])
 
 
@@ -267,7 +267,7 @@ def test_a_restricted_constant_makes_no_trend():
     rng = np.random.default_rng(0)
     speed, relation = rng.standard_normal((2, 3, 1))
     ar = np.eye(3) - 0.5 * speed @ relation.T / (relation.T @ speed)
-    (level,) = mean_terms(ar[None], 0.7 * speed[:, 0], None, "test")
+    (level,) = mean_terms(ar[None], 0.7 * speed[:, 0], None, np.ones(len(ar)), "test")
     np.testing.assert_allclose((np.eye(3) - ar) @ level, 0.7 * speed[:, 0], rtol=1e-12)
 
 
@@ -320,3 +320,30 @@ def test_badly_conditioned_coordinates_are_said():
     LinearRNN.from_varma(
         turn @ ar @ turn.T, None, turn @ sigma @ turn.T, y @ turn.T, exog=x, exog_coefs=turn @ coefs
     )
+
+
+@pytest.mark.parametrize("units", [(1e-6, 1e6), (1e9, 1e-8), (1e-12, 1e12)])
+@pytest.mark.parametrize("unit_of_input", [1e-7, 1.0, 1e8])
+def test_a_conversion_does_not_depend_on_units(units, unit_of_input):
+    # A(1) of outputs of sizes 1e-6 and 1e6 was taken for that of a unit root, with other means and
+    # a log-likelihood a thousand lower; from 1e-8 and 1e9 on the echelon form was refused
+    ar = np.array([[[0.5, 0.2], [-0.1, 0.6]], [[0.1, 0.0], [0.2, -0.3]]])
+    ma = np.array([[[0.3, 0.0], [0.2, -1.4]]])
+    sigma = np.array([[1.0, 0.3], [0.3, 2.0]])
+    given = np.array([[[0.5, 1.0], [0.0, 2.0]], [[0.1, 0.0], [0.3, 0.2]]])
+    rng = np.random.default_rng(0)
+    y, x = rng.standard_normal((2, 50, 2))
+    level = np.array([1.0, 2.0])
+    model, params = LinearRNN.from_varma(
+        ar, ma, sigma, y, intercept=level, exog=x, exog_coefs=given
+    )
+    d = np.array(units)
+    both = d[:, None] / d
+    there, moved = LinearRNN.from_varma(
+        ar * both, ma * both, sigma * np.outer(d, d), y * d,
+        intercept=level * d, exog=x * unit_of_input, exog_coefs=given * d[:, None] / unit_of_input,
+    )  # fmt: skip
+    assert there.kronecker == model.kronecker
+    assert there.param_names == model.param_names
+    change = 50 * np.log(d).sum()  # of up to 1e3, rounded
+    assert there.loglike(moved) + change == pytest.approx(model.loglike(params), abs=1e-9)
