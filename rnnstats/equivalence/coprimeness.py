@@ -17,7 +17,7 @@ from rnnstats.equivalence.order import (
     project,
     projection,
 )
-from rnnstats.equivalence.polynomials import from_polynomials
+from rnnstats.equivalence.polynomials import checked_lags, from_polynomials
 from rnnstats.equivalence.systems import InnovationsSystem
 
 __all__ = ["Cancellation", "Coprimeness", "coprimeness", "coprimeness_of"]
@@ -181,8 +181,13 @@ def coprimeness(
     Hannan and Deistler (1988), sec. 2.2 (left coprimeness); Kailath (1980), Linear Systems,
     theorem 6.2-6 (rank test of Popov, Belevitch and Hautus).
     """
-    system = from_polynomials(ar, ma, exog)
-    return coprimeness_of(system, scale=scale, tol=tol, near=near)
+    if scale is None:
+        return coprimeness_of(from_polynomials(ar, ma, exog), tol=tol, near=near)
+    size = np.asarray(scale, dtype=np.float64)
+    a, m = checked_lags(ar, ma, caller="coprimeness", k_endog=len(size))
+    inputs = None if exog is None else np.asarray(exog, dtype=np.float64) / size[:, None]
+    system = from_polynomials(a / size[:, None] * size, m / size[:, None] * size, inputs)
+    return coprimeness_of(system, tol=tol, near=near)
 
 
 def coprimeness_of(

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from rnnstats.diagnostics.memory.recurrences import Recurrence
-from rnnstats.equivalence.coprimeness import Coprimeness, coprimeness_of
+from rnnstats.equivalence.coprimeness import Coprimeness, coprimeness
 from rnnstats.equivalence.moments import (
     ar_roots,
     autocovariances,
@@ -228,6 +228,11 @@ class VARMA(VarmaInference, Remembering):
         scale = np.sqrt(np.diagonal(self.sigma_u))
         return minimal_realisation(from_polynomials(self.ar, self.ma, inputs), scale=scale)
 
+    def _unitless(self, lags: FloatArray) -> FloatArray:
+        """Coefficients with outputs in units of their errors, which have the same roots."""
+        scale = np.sqrt(np.diagonal(self.sigma_u))
+        return lags / scale[:, None] * scale
+
     @cached_property
     def kronecker(self) -> tuple[int, ...]:
         """Kronecker indices: the number of lags in each output's echelon equation."""
@@ -252,8 +257,8 @@ class VARMA(VarmaInference, Remembering):
         if self._estimated is not None:
             return self._estimated.mapped.coprimeness
         inputs = self.exog if self.exog_names else None
-        system = from_polynomials(self.ar, self.ma, inputs)
-        return coprimeness_of(system, scale=np.sqrt(np.diagonal(self.sigma_u)))
+        scale = np.sqrt(np.diagonal(self.sigma_u))
+        return coprimeness(self.ar, self.ma, inputs, scale=scale)
 
     @property
     def cancellation(self) -> str:
@@ -269,12 +274,12 @@ class VARMA(VarmaInference, Remembering):
         """
         if self.form == "final":
             return ar_roots(self.ar[:, :1, :1]) if self.k_ar else np.zeros(0, dtype=complex)
-        return ar_roots(self.ar, np.zeros((1, self.k_endog, self.k_endog)))
+        return ar_roots(self._unitless(self.ar), np.zeros((1, self.k_endog, self.k_endog)))
 
     @property
     def ma_roots(self) -> NDArray[np.complex128]:
         """Moving-average roots, eigenvalues of W_h - K V: inside the unit circle if invertible."""
-        return ma_roots(self.ma, np.zeros((1, self.k_endog, self.k_endog)))
+        return ma_roots(self._unitless(self.ma), np.zeros((1, self.k_endog, self.k_endog)))
 
     @property
     def roots(self) -> pd.DataFrame:

@@ -518,3 +518,23 @@ def test_inputs_as_large_as_the_outputs_keep_their_coefficients():
     found = res.to_varma()
     np.testing.assert_allclose(found.exog[:, 0, 0], [0.487, -0.6 * 0.487], rtol=1e-12)
     assert "exog0[cpi,rate]" in found.params.index
+
+
+@pytest.mark.parametrize("units", [(1e-3, 1e3), (1e9, 1e-8)])
+def test_roots_and_common_factors_do_not_depend_on_units(units):
+    # with outputs of sizes 1e-3 and 1e3 all roots were lost, and any model was stationary
+    ar = np.array([[[0.5, 0.2], [-0.1, 0.6]], [[0.1, 0.0], [0.2, -0.3]]])
+    ma = np.array([[[0.3, 0.0], [0.2, -1.4]]])
+    factor = np.array([[0.5, 0.0], [0.1, 0.3]])  # of both polynomials
+    wide_ar = np.stack([ar[0] + factor, ar[1] - factor @ ar[0], -factor @ ar[1]])
+    wide_ma = np.stack([ma[0] - factor, -factor @ ma[0]])
+    sigma = np.array([[1.0, 0.3], [0.3, 2.0]])
+    here = VARMA(wide_ar, wide_ma, sigma)
+    d = np.array(units)
+    both = d[:, None] / d
+    there = VARMA(wide_ar * both, wide_ma * both, sigma * np.outer(d, d))
+    np.testing.assert_allclose(there.ar_roots, here.ar_roots, atol=1e-10)
+    np.testing.assert_allclose(there.ma_roots, here.ma_roots, atol=1e-7)  # 0.3 is a double root
+    assert (there.is_stationary, there.is_invertible) == (True, False)
+    assert not there.coprimeness.coprime
+    assert there.coprimeness.words() == here.coprimeness.words() != ""
