@@ -129,7 +129,7 @@ def fit(
     if value != model.penalty:
         model = model._with_penalty(value)
     if not found.converged:
-        way = "" if "interrupted" in found.message else f". {_way_out(found)}"
+        way = "" if "interrupted" in found.message else f". {_way_out(found, value)}"
         words = "; ".join([found.message, *found.boundary])
         warn(f"{caller}: {words}{way}", ConvergenceWarning)
     return model._make_results(theta, cov_type, found, cov_kwds)
@@ -179,12 +179,13 @@ def check_penalty(penalty: object, default: float, caller: str) -> float | Liter
     return weight
 
 
-def _way_out(found: Convergence) -> str:
+def _way_out(found: Convergence, penalty: float) -> str:
+    more = "a larger penalty" if penalty else "a penalty (penalty=, such as 0.1 or 'rolling')"
     if record.NO_MAXIMUM in found.message or record.RUN_AWAY in found.message:
-        return "Use fewer units, a penalty (penalty=, such as 0.1 or 'rolling'), or fixed="
+        return f"Use fewer units, {more}, or fixed="
     if record.NO_REGULAR in found.message:
-        return "Use fewer units or a penalty (penalty=, such as 0.1 or 'rolling')"
-    return "Raise maxiter or n_starts, or use a penalty"
+        return f"Use fewer units or {more}"
+    return f"Raise maxiter or n_starts, or use {more}"
 
 
 def _given(model: RecurrentMethods, start_params: ArrayLike) -> FloatArray:
