@@ -55,10 +55,12 @@ def advance_pairs(
 
     Parameters
     ----------
-    jacobians, frame, inner : ndarray, shape (windows, 2, 2)
-        The Jacobians, U and T.
+    jacobians, frame : ndarray, shape (windows, 2, 2)
+        The Jacobians, and U.
     scales : ndarray, shape (windows, 2)
         Logs of D.
+    inner : ndarray, shape (windows, 2, 2)
+        T.
 
     Returns
     -------

@@ -55,14 +55,7 @@ def standard_directions(chart: FloatArray, directions: FloatArray) -> FloatArray
 
 
 class StandardDerivatives(Derivatives):
-    """Derivatives of a network's log-likelihood, with those by its standardised parameters.
-
-    Parameters
-    ----------
-    model : RecurrentModel
-    theta : ndarray of shape (K,)
-        All natural parameters.
-    """
+    """Derivatives of a network's log-likelihood, with those by its standardised parameters."""
 
     model: RecurrentModel
 
