@@ -253,14 +253,7 @@ def _along(tangents: Tangents, ties: FloatArray) -> Tangents:
     """Directions of the free parameters."""
     if ties.shape[0] == ties.shape[1] and np.array_equal(ties, np.eye(len(ties))):
         return tangents
-    return Tangents(
-        tangents.k_endog,
-        tangents.k_states,
-        tangents.k_posdef,
-        ties.T @ tangents.matrices,
-        np.tensordot(ties.T, tangents.obs_intercept, axes=1),
-        np.tensordot(ties.T, tangents.state_intercept, axes=1),
-    )
+    return tangents.combined(ties)
 
 
 def _off_zero(system: StateSpace, along: Tangents) -> StateSpace:

@@ -457,6 +457,18 @@ class Tangents(_Views):
         """Return the number of directions."""
         return int(self.matrices.shape[0])
 
+    def combined(self, weights: NDArray[Any]) -> Tangents:
+        """Return sums of the directions, one a column of weights of shape (k, f)."""
+        across = np.asarray(weights).T
+        return Tangents(
+            self.k_endog,
+            self.k_states,
+            self.k_posdef,
+            np.ascontiguousarray(across @ self.matrices),
+            np.tensordot(across, self.obs_intercept, axes=1),
+            np.tensordot(across, self.state_intercept, axes=1),
+        )
+
     def __reduce__(self) -> tuple[type[Tangents], tuple[Any, ...]]:
         """Pickle by constructor arguments, since attributes cannot be set."""
         return Tangents, (

@@ -161,37 +161,41 @@ class Likelihood:
             out[self.given_rows - 1] += volume(system.transition, self.table.k_endog)
         return out
 
-    def score_obs(self, theta: FloatArray) -> FloatArray:
-        """Gradient of each row's contribution, shape (nobs, K)."""
-        rows = self._score_obs(theta)
-        return np.vstack([np.zeros((self.lead, len(theta))), rows]) if self.lead else rows
+    def score_obs(self, theta: FloatArray, along: FloatArray | None = None) -> FloatArray:
+        """Gradient of each row's contribution, shape (nobs, K); along directions, (nobs, f)."""
+        rows = self._score_obs(theta, along)
+        return np.vstack([np.zeros((self.lead, rows.shape[1])), rows]) if self.lead else rows
 
-    def _score_obs(self, theta: FloatArray) -> FloatArray:
-        refused = np.full((len(self.y), len(theta)), np.nan)
+    def _score_obs(self, theta: FloatArray, along: FloatArray | None) -> FloatArray:
+        size = len(theta) if along is None else along.shape[1]
+        refused = np.full((len(self.y), size), np.nan)
         if not (np.isfinite(theta).all() and self.covariance_ok(theta)):
             return refused
         if self.regression is not None:
-            return self.regression.score_obs(theta)
+            return self.regression.score_obs(theta, along)
         try:
             system = self.table.system(theta, self.x_obs, self.x_state)
-            out = np.array(kalman.score_obs(system, self.y, self.tangents(system))[1])
+            tangents = self._tangents_along(system, along)
+            out = np.array(kalman.score_obs(system, self.y, tangents)[1])
         except _REFUSALS:
             return refused
         if self.counts_volume:
             change = volume(system.transition, self.table.k_endog)
-            out[self.given_rows - 1] += self._volume_gradient(system, change)
+            slope = self._volume_gradient(system, change)
+            out[self.given_rows - 1] += slope if along is None else slope @ along
         return out
 
-    def information(self, theta: FloatArray) -> FloatArray:
-        """Expected information, shape (K, K)."""
-        refused = np.full((len(theta), len(theta)), np.nan)
+    def information(self, theta: FloatArray, along: FloatArray | None = None) -> FloatArray:
+        """Expected information, shape (K, K); along directions (K, f), (f, f)."""
+        size = len(theta) if along is None else along.shape[1]
+        refused = np.full((size, size), np.nan)
         if not (np.isfinite(theta).all() and self.covariance_ok(theta)):
             return refused
         if self.regression is not None:
-            return self.regression.information(theta)
+            return self.regression.information(theta, along)
         try:
             system = self.table.system(theta, self.x_obs, self.x_state)
-            return kalman.information(system, self.y, self.tangents(system))
+            return kalman.information(system, self.y, self._tangents_along(system, along))
         except _REFUSALS:
             return refused
 
@@ -209,6 +213,10 @@ class Likelihood:
             found = self.table.tangents(self.x_obs, self.x_state)
         block = self.table.stationary
         return partial_start.tangents(system, found, block) if block else found
+
+    def _tangents_along(self, system: StateSpace, along: FloatArray | None) -> kalman.Tangents:
+        found = self.tangents(system)
+        return found if along is None else found.combined(along)
 
     def _volume_gradient(self, system: StateSpace, value: float) -> FloatArray:
         full = np.zeros(self.table.template.size)

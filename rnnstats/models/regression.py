@@ -93,26 +93,36 @@ class Regression:
         out: FloatArray = slopes
         return out
 
-    def score_obs(self, theta: FloatArray) -> FloatArray:
-        """Gradient of each row's contribution, shape (nobs, K)."""
+    def _along(
+        self, stack: FloatArray, a: FloatArray, along: FloatArray | None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Derivatives of the errors and of state_cov, by the parameters or along directions."""
+        slopes = self._slopes(stack, a)
+        d_sigma = self.table.arrays(self.table.directions(), "state_cov")
+        if along is None:
+            return slopes, d_sigma
+        return np.tensordot(along.T, slopes, axes=1), np.tensordot(along.T, d_sigma, axes=1)
+
+    def score_obs(self, theta: FloatArray, along: FloatArray | None = None) -> FloatArray:
+        """Gradient of each row's contribution, shape (nobs, K); along directions, (nobs, f)."""
         errors, stack, a, sigma = self._pieces(theta)
         inverse = np.linalg.inv(sigma)
         weighted = errors @ inverse
-        out = np.zeros((len(self.y), len(theta)))
-        out[self.lags :] = -np.einsum("np,knp->nk", weighted, self._slopes(stack, a))
-        d_sigma = self.table.arrays(self.table.directions(), "state_cov")
+        slopes, d_sigma = self._along(stack, a, along)
+        out = np.zeros((len(self.y), len(slopes)))
+        out[self.lags :] = -np.einsum("np,knp->nk", weighted, slopes)
         outer = np.einsum("np,kpq,nq->nk", weighted, d_sigma, weighted)
         out[self.lags :] += 0.5 * (outer - np.einsum("pq,kpq->k", inverse, d_sigma))
         return out
 
-    def information(self, theta: FloatArray) -> FloatArray:
-        """Expected information given the first rows, shape (K, K)."""
+    def information(self, theta: FloatArray, along: FloatArray | None = None) -> FloatArray:
+        """Expected information given the first rows, shape (K, K); along directions (f, f)."""
         _, stack, a, sigma = self._pieces(theta)
         inverse = np.linalg.inv(sigma)
-        slopes = self._slopes(stack, a)
-        k = len(theta)
+        slopes, d_state = self._along(stack, a, along)
+        k = len(slopes)
         info = (slopes @ inverse).reshape(k, -1) @ slopes.reshape(k, -1).T
-        d_sigma = inverse @ self.table.arrays(self.table.directions(), "state_cov")
+        d_sigma = inverse @ d_state
         info += 0.5 * len(stack) * np.einsum("jpq,kqp->jk", d_sigma, d_sigma)
         out: FloatArray = 0.5 * (info + info.T)
         return out

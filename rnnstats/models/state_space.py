@@ -11,14 +11,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from rnnstats._checks import check_generator, check_int
 from rnnstats.data import Endog, Exog
-from rnnstats.errors import SpecificationError
+from rnnstats.errors import NotPositiveDefiniteError, NotStationaryError, SpecificationError
 from rnnstats.kernels import kalman
 from rnnstats.kernels.kalman import FilterOutput, SmootherOutput
 from rnnstats.kernels.system import StateSpace, Tangents
 from rnnstats.models._arguments import input_rows, own_rows, state_vector
 from rnnstats.models._fitting import natural_vector
 from rnnstats.models._refitting import Refitter
+from rnnstats.models.forms import Form
 from rnnstats.models.likelihood import Likelihood
+from rnnstats.models.standard_cells import standard_cells
 from rnnstats.parameters import partial_start
 from rnnstats.parameters.cells import CellTable, regressors
 from rnnstats.parameters.layout import Layout
@@ -47,6 +49,7 @@ class StateSpaceMethods(ABC):
     layout: Layout
     initial: str
     _table: CellTable
+    _form: Form
     _likelihood: Likelihood
     _y: FloatArray
     _x_obs: FloatArray | None
@@ -258,3 +261,20 @@ class StateSpaceMethods(ABC):
 
     def _information(self, theta: FloatArray) -> FloatArray:
         return self._likelihood.information(theta)
+
+    def _information_along(self, theta: FloatArray, directions: FloatArray) -> FloatArray:
+        """Expected information along directions (K, f): no large numbers that cancel, (f, f)."""
+        return self._likelihood.information(theta, directions)
+
+    def _score_obs_along(self, theta: FloatArray, directions: FloatArray) -> FloatArray:
+        """Score of each row along directions (K, f), likewise, (nobs, f)."""
+        return self._likelihood.score_obs(theta, directions)
+
+    def _standard_effects(self, theta: FloatArray) -> FloatArray | None:
+        """What the parameters do to the cells in outputs and inputs that are alike, (cells, K)."""
+        system = self.system(theta)
+        try:
+            last = kalman.kalman_filter(system, self._y).forecast_error_cov[-1]
+            return standard_cells(self._form, system, last, self._y, self._x_obs, self._x_state)
+        except (NotPositiveDefiniteError, NotStationaryError, np.linalg.LinAlgError):
+            return None

@@ -401,11 +401,12 @@ class Results(ABC):
     def information_rank(self) -> tables.InformationRank:
         """Rank of the expected information in the free parameters, and directions without any."""
         found = self._derivatives
-        free = found.directions
+        free, inner = found.directions, found.inner_directions
         return tables.information_rank(
-            free.T @ without_fixed(found.information, free) @ free,
+            inner.T @ without_fixed(found.inner_information, inner) @ inner,
             direction_names(self.model, free),
-            lambda: free.T @ without_fixed(found.hessian, free) @ free,
+            lambda: inner.T @ without_fixed(found.inner_hessian, inner) @ inner,
+            basis=found.basis,
         )
 
     def summary(self, alpha: float = 0.05) -> Any:

@@ -133,7 +133,11 @@ def _direction(weights: Mapping[str, float]) -> str:
 
 
 def information_rank(
-    information: FloatArray, names: tuple[str, ...], hessian: Callable[[], FloatArray]
+    information: FloatArray,
+    names: tuple[str, ...],
+    hessian: Callable[[], FloatArray],
+    *,
+    basis: FloatArray | None = None,
 ) -> InformationRank:
     """Find the directions in which the data say nothing.
 
@@ -146,6 +150,8 @@ def information_rank(
     hessian : callable
         Gives the Hessian of the log-likelihood in free coordinates; called only if the
         information is singular.
+    basis : ndarray of shape (k, k), optional
+        Derivative of the free parameters by the coordinates, where these are others.
 
     Returns
     -------
@@ -166,13 +172,15 @@ def information_rank(
         return InformationRank(len(names), len(names), (), ())
     bend = -hessian() / np.outer(scale, scale)
     null, curved = [], []
+    moves = np.diag(1.0 / scale) if basis is None else basis / scale
+    alone = np.sqrt(np.square(np.linalg.inv(moves)).sum(axis=0))  # in standard errors
     for j in flat:
-        scaled = vectors[:, j]
-        weights = scaled / scale
-        weights = weights / weights[np.argmax(np.abs(scaled))]
-        chosen = np.flatnonzero(np.abs(scaled) >= SMALL * np.abs(scaled).max())
+        weights = moves @ vectors[:, j]
+        shares = np.abs(weights * alone)
+        weights = weights / weights[np.argmax(shares)]
+        chosen = np.flatnonzero(shares >= SMALL * shares.max())
         null.append({names[i]: float(weights[i]) for i in chosen})
-        curved.append(bool(scaled @ bend @ scaled > CURVED))
+        curved.append(bool(vectors[:, j] @ bend @ vectors[:, j] > CURVED))
     return InformationRank(len(names) - len(null), len(names), tuple(null), tuple(curved))
 
 

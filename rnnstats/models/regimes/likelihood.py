@@ -307,6 +307,28 @@ class MarkovLikelihood:
             out[np.ix_(self.rows, some)] = self._some_scores(theta, law, chain, d_density, some)
         return out
 
+    def effects(self, theta: FloatArray) -> FloatArray | None:
+        """Scores of the rows if their regimes were known, as expected, compressed, (K, K).
+
+        Their cross product is the outer product of the scores of complete data: what outputs and
+        inputs tell of the parameters but for what the regimes hide. None where it does not exist.
+        """
+        found, law = self.expect(theta)
+        if law is None:
+            return None
+        size = self.q[0]
+        out = np.eye(len(theta))
+        if self.inputs is not None and self.nobs * law.start.shape[1] ** 2 * size <= TANGENT_BUDGET:
+            tangents = self.transitions.tangents(theta[:size], self.inputs)
+            with np.errstate(divide="ignore"):
+                weights = np.where(law.transition > 0.0, 1.0 / np.sqrt(law.transition), 0.0)
+            out[:size, :size] = _compressed((tangents * weights[..., None]).reshape(-1, size))
+        weights = np.sqrt(self.block_weights(found.weights))
+        for bound, place in zip(self.bound, self.parts, strict=True):
+            slopes = bound.slopes(theta[place]) * weights[..., None]
+            out[place, place] = _compressed(slopes.reshape(-1, slopes.shape[2]))
+        return out
+
     def forward(self, theta: FloatArray) -> tuple[Law, markov.ForwardOutput] | None:
         """Forward pass of the chain, with the law; None where the law does not exist."""
         arrays = self._arrays(theta)
@@ -427,3 +449,14 @@ class MarkovLikelihood:
         return markov.score_obs(
             log_density, transition, start, d_rows, d_transition, d_start, offsets, lags=self.lags
         )[1]
+
+
+def _compressed(rows: FloatArray) -> FloatArray:
+    """Triangle (q, q) with the cross product of the rows (n, q), from the rows themselves."""
+    q = rows.shape[1]
+    if not np.isfinite(rows).all():
+        return np.full((q, q), np.nan)
+    out = np.zeros((q, q))
+    triangle = np.linalg.qr(rows, mode="r")
+    out[: len(triangle)] = triangle
+    return out

@@ -320,3 +320,7 @@ class RegimeMethods(ABC):
     def _information(self, theta: FloatArray) -> FloatArray:
         scores = self.likelihood.score_obs(theta)
         return scores.T @ scores
+
+    def _standard_effects(self, theta: FloatArray) -> FloatArray | None:
+        """What complete data tell of the parameters, (K, K): see `MarkovLikelihood.effects`."""
+        return self.likelihood.effects(theta)

@@ -10,9 +10,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType, covariance
 from rnnstats.estimation.differences import hessian_from_score
+from rnnstats.results.inference.conditioning import conditioned_basis
 from rnnstats.results.protocol import FittedModel, FloatArray, free_directions
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ __all__ = [
 # Below this smallest eigenvalue of the Hessian (unit diagonal) the expected information is asked
 # whether the direction has any information at all.
 SUSPECT = 1e-4
+# Standard errors that differences of the score need on both sides of a point.
+ROOM = 1e-7
 
 
 class Derivatives:
@@ -54,30 +58,97 @@ class Derivatives:
     # In the coordinates in which inverses are taken; those of the parameters unless a kind of model
     # has better conditioned ones.
 
+    @cached_property
+    def basis(self) -> FloatArray | None:
+        """Derivative of the free parameters by the free inner coordinates, (f, f); None: one."""
+        return self._conditioned()
+
+    def _conditioned(self) -> FloatArray | None:
+        """Inner coordinates where the model's are badly conditioned and it knows better ones."""
+        known = hasattr(self.model, "_standard_effects")
+        if not known or not _suspect(self.information, self.directions):
+            return None
+        effects = self._standard_effects()
+        if effects is None:
+            return None
+        live = self.directions.any(axis=1)
+        moved = effects[:, live] @ self.directions[live]
+        # what lies at the boundary has no second derivative, and keeps that to itself
+        return conditioned_basis(np.where(self._bordering(), 0.0, moved))
+
+    def _bordering(self) -> NDArray[np.bool_]:
+        """Free parameters, (f,), that have no room on both sides of the point."""
+        directions = self.directions
+        power = np.diagonal(directions.T @ without_fixed(self.information, directions) @ directions)
+        room = np.where(power > 0.0, ROOM / np.sqrt(np.where(power > 0.0, power, 1.0)), 0.0)
+        steps = directions * room
+        return np.array(
+            [
+                not all(np.isfinite(self.model.loglike(self.theta + s)) for s in (step, -step))
+                for step in steps.T
+            ]
+        )
+
+    def _standard_effects(self) -> FloatArray | None:
+        """What the parameters do in outputs and inputs that are alike, (r, K), if there is such."""
+        effects: FloatArray | None = getattr(self.model, "_standard_effects")(self.theta)  # noqa: B009
+        return effects
+
+    @cached_property
+    def _inner(self) -> FloatArray | None:
+        """Derivative of the parameters by the free inner coordinates, (K, f); None: as `basis`."""
+        return None if self.basis is None else np.asarray(self.directions @ self.basis)
+
     @property
     def moves(self) -> FloatArray:
         """Derivative of the parameters by the free inner coordinates, (K, f)."""
-        return self.directions
+        return self.directions if self._inner is None else self._inner
 
     @property
     def inner_directions(self) -> FloatArray:
         """Derivative of all inner coordinates by the free ones, (K, f)."""
-        return self.directions
+        return self.directions if self._inner is None else np.eye(self._inner.shape[1])
 
-    @property
+    @cached_property
     def inner_hessian(self) -> FloatArray:
         """Second derivative by the inner coordinates, (K, K)."""
-        return self.hessian
+        if self._inner is None:
+            return self.hessian
+        power = np.diagonal(self.inner_information)
+        known = np.isfinite(power) & (power > 0.0)
+        size = 1.0 / np.sqrt(np.where(known, power, 1.0))
+        # from the point itself: its coordinates may be large numbers that cancel
+        across = self._inner * size
+        live = across.any(axis=1)
 
-    @property
+        def score(step: FloatArray) -> FloatArray:
+            whole = score_of(self.model, self.theta + across @ step)
+            return np.asarray(across[live].T @ whole[live], dtype=np.float64)
+
+        found = hessian_from_score(score, np.zeros(len(size)), scale=np.ones(len(size)))
+        return np.asarray(found / np.outer(size, size))
+
+    @cached_property
     def inner_information(self) -> FloatArray:
         """Expected information by the inner coordinates, (K, K)."""
-        return self.information
+        if self._inner is None:
+            return self.information
+        along = getattr(self.model, "_information_along", None)
+        if along is not None:
+            return np.asarray(along(self.theta, self._inner), dtype=np.float64)
+        rows = self.inner_score_obs
+        return np.asarray(rows.T @ rows)
 
-    @property
+    @cached_property
     def inner_score_obs(self) -> FloatArray:
         """Score of each row by the inner coordinates, (nobs, K)."""
-        return self.score_obs
+        if self._inner is None:
+            return self.score_obs
+        along = getattr(self.model, "_score_obs_along", None)
+        if along is not None:
+            return np.asarray(along(self.theta, self._inner), dtype=np.float64)
+        live = self._inner.any(axis=1)
+        return np.asarray(self.score_obs[:, live] @ self._inner[live])
 
     # In the parameters.
 
@@ -167,12 +238,18 @@ def estimate_covariance(
 
 def _nearly_flat(hessian: FloatArray, expansion: FloatArray) -> bool:
     """Say whether some direction has so little curvature that it may have none."""
-    matrix = -expansion.T @ without_fixed(hessian, expansion) @ expansion
-    diagonal = np.diagonal(matrix)
-    if not np.isfinite(matrix).all() or (diagonal <= 0.0).any():
+    diagonal = np.diagonal(-expansion.T @ without_fixed(hessian, expansion) @ expansion)
+    return bool((diagonal > 0.0).all()) and _suspect(-hessian, expansion)
+
+
+def _suspect(information: FloatArray, expansion: FloatArray) -> bool:
+    """Say whether parameters move together, those without information of their own left out."""
+    matrix = expansion.T @ without_fixed(information, expansion) @ expansion
+    if not np.isfinite(matrix).all():
         return False
-    size = np.sqrt(diagonal)
-    values = np.linalg.eigvalsh(matrix / np.outer(size, size))
+    told = np.diagonal(matrix) > 0.0
+    size = np.sqrt(np.diagonal(matrix)[told])
+    values = np.linalg.eigvalsh(matrix[np.ix_(told, told)] / np.outer(size, size))
     return bool(values.size and values[0] < SUSPECT)
 
 

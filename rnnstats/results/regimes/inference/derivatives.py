@@ -93,6 +93,23 @@ class RegimeDerivatives(Derivatives):
         flat = cast("RegimeModel", self.model).flat_directions(self.theta)
         return np.eye(self.theta.size) - flat @ np.linalg.pinv(flat)
 
+    @cached_property
+    def inner_hessian(self) -> FloatArray:
+        """Second derivative by the inner coordinates, (f, f)."""
+        found, inner = super().inner_hessian, self._inner
+        if inner is None:
+            return found
+        nothing = ~inner[~self._empty].any(axis=0)
+        return np.where(np.logical_and.outer(nothing, nothing), 0.0, found)
+
+    def _conditioned(self) -> FloatArray | None:
+        flat = cast("RegimeModel", self.model).flat_directions(self.theta)
+        return None if flat.shape[1] else super()._conditioned()
+
+    def _standard_effects(self) -> FloatArray | None:
+        found = super()._standard_effects()
+        return None if found is None else np.where(self._empty, 0.0, found)
+
     def _cleaned(self, matrix: FloatArray) -> FloatArray:
         known = np.where(np.logical_or.outer(self._empty, self._empty), 0.0, matrix)
         return self._across.T @ known @ self._across
