@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rnnstats._checks import shown
+from rnnstats._checks import listed, shown
 from rnnstats._index import check_index, label
 from rnnstats.errors import DataError
 
@@ -32,8 +32,8 @@ __all__ = [
     "is_default",
     "joined",
     "labels_of_last",
-    "listed",
     "match_columns",
+    "quoted",
     "read_table",
     "refuse_missing",
     "rows_of",
@@ -287,8 +287,8 @@ def match_columns(
     absent = [name for name in needed if name not in given]
     if absent:
         raise DataError(
-            f"{caller}: {what} must have the columns {listed(needed)}; got {listed(given)}, "
-            f"without {listed(absent)}."
+            f"{caller}: {what} must have the columns {quoted(needed)}; got {quoted(given)}, "
+            f"without {quoted(absent)}."
         )
     return [list(given).index(name) for name in needed]
 
@@ -392,10 +392,9 @@ def typed_label(index: pd.Index, row: int) -> str:
     return f"{label(index, row)} ({type(value).__name__})"
 
 
-def listed(names: Sequence[object]) -> str:
-    """Show names in quotes, at most eight of them."""
-    shown = ", ".join(repr(name) for name in names[:8])
-    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+def quoted(names: Sequence[object]) -> str:
+    """Show names in quotes, the first of many."""
+    return listed([repr(name) for name in names])
 
 
 def frozen(values: Floats) -> Floats:

@@ -33,8 +33,8 @@ from rnnstats._table import (
     is_default,
     joined,
     labels_of_last,
-    listed,
     match_columns,
+    quoted,
     read_table,
     refuse_missing,
     rows_of,
@@ -318,7 +318,7 @@ class Endog:
             one = self.k_endog == 1
             raise DataError(
                 f"{caller}: endog must have the {self.k_endog} column{'' if one else 's'} of the "
-                f"sample ({listed(self.names)}); got {rows.shape[1]}. Give "
+                f"sample ({quoted(self.names)}); got {rows.shape[1]}. Give "
                 f"{'it alone' if one else 'all of them'}, missing values as NaN."
             )
         if later.has_index:
@@ -462,7 +462,7 @@ class Exog:
             return frozen(np.empty((0, self.k_exog)))
         if exog is None:
             raise DataError(
-                f"{caller}: {what} must give {listed(self.names)} for the {steps} periods "
+                f"{caller}: {what} must give {quoted(self.names)} for the {steps} periods "
                 f"{label(index, 0)} to {label(index, -1)}; got None. Pass a DataFrame or an array "
                 f"of shape ({steps}, {self.k_exog})."
             )
@@ -479,7 +479,7 @@ class Exog:
         if table.values.shape != (steps, self.k_exog):
             raise DataError(
                 f"{caller}: {what} must have shape ({steps}, {self.k_exog}): {steps} later periods "
-                f"of {listed(self.names)}; got {table.values.shape}."
+                f"of {quoted(self.names)}; got {table.values.shape}."
             )
         refuse_missing(table, self.names, what=what, later=True, caller=caller)
         return table.values

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rnnstats._checks import shown
-from rnnstats._table import as_array, column_titles, is_default, listed, sequences_of
+from rnnstats._table import as_array, column_titles, is_default, quoted, sequences_of
 from rnnstats.data import Endog
 from rnnstats.errors import DataError
 from rnnstats.results.regimes.outputs import level_text
@@ -229,7 +229,7 @@ def _codes(
         known = _sorted(pd.unique(column[~missing]).tolist())
     texts = [level_text(value) for value in known]
     if len(set(texts)) != len(texts) or len(set(known)) != len(known) or not texts:
-        got = "none" if not texts else f"{listed(texts)}"
+        got = "none" if not texts else f"{quoted(texts)}"
         raise DataError(
             f"{caller}: column {name!r} of {what} must hold categories with different names; got "
             f"{got}. Rename them."
@@ -240,7 +240,7 @@ def _codes(
     if foreign.size:
         row = int(foreign[0])
         raise DataError(
-            f"{caller}: column {name!r} of {what} must hold the categories {listed(texts)}; "
+            f"{caller}: column {name!r} of {what} must hold the categories {quoted(texts)}; "
             f"got {shown(values[row])} in row {row}. Recode it, or use NaN for a missing value."
         )
     return np.where(missing, np.nan, codes), tuple(known)
