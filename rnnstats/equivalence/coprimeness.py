@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from rnnstats._checks import shown
 from rnnstats.equivalence.moments import sorted_roots, zero_size
 from rnnstats.equivalence.order import (
     RANK_TOL,
@@ -19,6 +20,7 @@ from rnnstats.equivalence.order import (
 )
 from rnnstats.equivalence.polynomials import checked_lags, from_polynomials
 from rnnstats.equivalence.systems import InnovationsSystem
+from rnnstats.errors import SpecificationError
 
 __all__ = ["Cancellation", "Coprimeness", "coprimeness", "coprimeness_of"]
 
@@ -181,10 +183,17 @@ def coprimeness(
     Hannan and Deistler (1988), sec. 2.2 (left coprimeness); Kailath (1980), Linear Systems,
     theorem 6.2-6 (rank test of Popov, Belevitch and Hautus).
     """
+    system = from_polynomials(ar, ma, exog)
     if scale is None:
-        return coprimeness_of(from_polynomials(ar, ma, exog), tol=tol, near=near)
+        return coprimeness_of(system, tol=tol, near=near)
+    p = len(system.design)
     size = np.asarray(scale, dtype=np.float64)
-    a, m = checked_lags(ar, ma, caller="coprimeness", k_endog=len(size))
+    if size.shape != (p,) or not (np.isfinite(size) & (size > 0.0)).all():
+        raise SpecificationError(
+            f"coprimeness: scale must be {p} positive numbers, one an output; got "
+            f"{shown(scale)}. Give the standard deviations of the errors."
+        )
+    a, m = checked_lags(ar, ma, caller="coprimeness", k_endog=p)
     inputs = None if exog is None else np.asarray(exog, dtype=np.float64) / size[:, None]
     system = from_polynomials(a / size[:, None] * size, m / size[:, None] * size, inputs)
     return coprimeness_of(system, tol=tol, near=near)

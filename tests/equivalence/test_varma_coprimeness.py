@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from rnnstats.equivalence.varma import coprimeness, coprimeness_of, innovations_system
+from rnnstats.errors import SpecificationError
 
 
 def _times(polynomial, root):
@@ -88,6 +89,20 @@ def test_units_do_not_matter():
     assert other.near[0].strength == pytest.approx(one.near[0].strength, rel=1e-8)
     assert other.near[0].outputs == one.near[0].outputs
     assert one.near[0].root == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize(
+    ("scale", "exog", "message"),
+    [
+        ([1.0, 2.0, 3.0], None, "scale must be 2 positive numbers"),
+        ([1.0, 0.0], None, "scale must be 2 positive numbers"),
+        ([1.0, np.nan], None, "scale must be 2 positive numbers"),
+        ([1.0, 2.0], np.ones((1, 3, 2)), "with the same k"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(scale, exog, message):
+    with pytest.raises(SpecificationError, match=message):
+        coprimeness([np.diag([0.5, 0.3])], [np.diag([0.2, 0.1])], exog, scale=scale)
 
 
 def test_zero_roots_of_padding_are_no_common_factor():
