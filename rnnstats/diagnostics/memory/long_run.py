@@ -184,7 +184,7 @@ def kernel_mean(values: FloatArray) -> MeanEstimate:
     """
     n, mean = len(values), float(values.mean()) if len(values) else np.nan
     if n < FEWEST or not np.isfinite(values).all():
-        return MeanEstimate(mean, StandardError.none())
+        return MeanEstimate(mean, StandardError(np.nan))
     scaled, power = _scaled(values)
     bandwidth = andrews_bandwidth(scaled)
     error = float(np.ldexp(np.sqrt(long_run_variance(scaled, bandwidth) / n), power))
@@ -253,11 +253,11 @@ def batch_means(values: FloatArray, least: int = 1) -> MeanEstimate:
     """
     n, mean = len(values), float(values.mean()) if len(values) else np.nan
     if n < FEWEST or not np.isfinite(values).all():
-        return MeanEstimate(mean, StandardError.none())
+        return MeanEstimate(mean, StandardError(np.nan))
     scaled, power = _scaled(values)
     size = max(batch_size(scaled), least)
     if n < FEWEST_BATCHES * size:
-        return MeanEstimate(mean, StandardError.none())
+        return MeanEstimate(mean, StandardError(np.nan))
     error = float(np.ldexp(np.sqrt(_batch_variance(scaled, size) / n), power))
     return MeanEstimate(mean, StandardError(error, n // size - 1.0))
 

@@ -11,7 +11,7 @@ population variances are involved, Biometrika 34, 28-35.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +40,8 @@ def two_sided_quantile(alpha: float, df: float | FloatArray = np.inf) -> FloatAr
     return np.asarray(stats.t.isf(alpha / 2.0, df), dtype=np.float64)
 
 
-class StandardError(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class StandardError:
     """A standard error, and how an estimate less its true value, measured in it, is distributed.
 
     The law is `scale` times Student's t with `df` degrees of freedom: the normal law by default.
@@ -59,15 +60,10 @@ class StandardError(NamedTuple):
     df: float = np.inf
     scale: float = 1.0
 
-    @classmethod
-    def none(cls) -> StandardError:
-        """Return the error of what has none.
-
-        Returns
-        -------
-        StandardError
-        """
-        return cls(np.nan, np.nan)
+    def __post_init__(self) -> None:
+        """Leave what has no standard error without degrees of freedom, too."""
+        if np.isnan(self.value):
+            object.__setattr__(self, "df", np.nan)
 
     def plus(self, variance: float) -> StandardError:
         """Add an independent variance that is known, or whose own error is small.
@@ -79,11 +75,11 @@ class StandardError(NamedTuple):
         Returns
         -------
         StandardError
-            With the degrees of freedom of the sum (Satterthwaite 1946): those of this error times
-            the squared share of the sum that it does not make.
+            With the degrees of freedom of the sum (Satterthwaite 1946): those of this error over
+            the squared share of the sum that it makes.
         """
         extra, own = float(np.sqrt(max(variance, 0.0))), self.value * self.scale
-        if extra == 0.0 or np.isnan(own):
+        if extra == 0.0:
             return self
         value, whole = float(np.hypot(self.value, extra)), float(np.hypot(own, extra))
         share = (own / whole) ** 2
@@ -102,7 +98,7 @@ class StandardError(NamedTuple):
         -------
         StandardError
         """
-        return self._replace(value=self.value / unit)
+        return replace(self, value=self.value / unit)
 
     def ratio(self, estimate: float) -> float:
         """Estimate over standard error.

@@ -53,8 +53,11 @@ def test_the_law_of_the_sum_by_simulation():
 
 
 def test_what_has_no_error_and_what_is_infinite():
-    none = StandardError.none()
+    none = StandardError(np.nan)
     assert np.isnan(none.plus(1.0).value)
+    # a variance that is unknown leaves nothing known, degrees of freedom included
+    for lost in (none, none.plus(1.0), none.over(2.0), StandardError(3.0, 5.0).plus(np.nan)):
+        assert np.isnan([lost.value, lost.df, lost.reach(0.05)]).all()
     assert np.isnan(none.two_sided(none.ratio(0.3)))
     assert none.ratio(-np.inf) == -np.inf
     assert (none.two_sided(-np.inf), none.above(-np.inf), none.above(np.inf)) == (0.0, 1.0, 0.0)

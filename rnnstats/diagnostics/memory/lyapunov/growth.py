@@ -214,7 +214,7 @@ class Growth:
         """
         used = weights != 0.0
         if not np.isfinite(self.rates[used]).all() or not np.isfinite(weights).all():
-            return StandardError.none()
+            return StandardError(np.nan)
         cov = self.cov[np.ix_(used, used)]
         extra = float(weights[used] @ cov @ weights[used])
         within = StandardError(0.0)

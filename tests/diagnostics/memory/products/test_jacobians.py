@@ -64,7 +64,7 @@ def test_the_verdict_weighs_the_rate_against_its_error():
     assert near["verdict"].item() == "not distinguishable from 1"
     assert verdict_of(0.1, StandardError(0.06), 0.10)["verdict"].item() == "exploding"
     assert near["pvalue"].item() == pytest.approx(0.0956, abs=1e-4)  # tables of the normal law
-    unknown = verdict_of(-0.1, StandardError.none(), 0.05)
+    unknown = verdict_of(-0.1, StandardError(np.nan), 0.05)
     assert unknown["verdict"].item() == "no standard error"
     assert np.isnan(unknown[["t", "df", "pvalue"]].to_numpy(dtype=float)).all()
     row = verdict_of(-0.2, StandardError(0.05), 0.05).loc["state"]
