@@ -153,8 +153,8 @@ class JacobianProducts(Report):
             There are no such rows, or a new sequence begins between them.
         """
         given = self._trajectory
-        start = self._state_number(first, "first", "start")
-        end = self._state_number(last, "last", "end")
+        start, labelled = self._state_number(first, "first", "start")
+        end, _ = self._state_number(last, "last", "end")
         if end < start:
             raise SpecificationError(
                 f"product: last must not come before first; got {shown(last)} and {shown(first)}."
@@ -163,28 +163,30 @@ class JacobianProducts(Report):
         if given.constant:
             found = np.linalg.matrix_power(given.state[0], end - start)
             return pd.DataFrame(found, index=names, columns=names)
-        if ((given.offsets > start) & (given.offsets < end)).any():
+        # a number counts as the state before a sequence's first row, a label as that after the last
+        if ((given.offsets >= start + (not labelled)) & (given.offsets < end)).any():
             raise SpecificationError(
-                f"product: first and last must lie in one sequence; got {start} and {end}, and a "
-                "sequence begins between them."
+                f"product: first and last must lie in one sequence; got {shown(first)} and "
+                f"{shown(last)}, and a sequence begins between them."
             )
         found = np.eye(given.k_state)
         for t in range(start, end):
             found = given.state[t] @ found
         return pd.DataFrame(found, index=names, columns=names)
 
-    def _state_number(self, key: Any, name: str, side: Literal["start", "end"]) -> int:
-        """Number of a state: 0 before the first row, t + 1 after row t."""
+    def _state_number(self, key: Any, name: str, side: Literal["start", "end"]) -> tuple[int, bool]:
+        """Number of a state, 0 before the first row, t + 1 after row t; whether by a label."""
         n, index = self._trajectory.nobs, self.labels.index
         whole = isinstance(key, (int, np.integer)) and not isinstance(key, (bool, np.bool_))
         if whole and 0 <= key <= n:
-            return int(key)
+            return int(key), False
         # beyond the rows a whole number is a label (a year), or one of a matrix that never ends
         if not whole or key in index:
             with suppress(SpecificationError):
-                return 1 + position(index, key, side=side, caller="product", allow_future=False)
+                row = position(index, key, side=side, caller="product", allow_future=False)
+                return 1 + row, True
         elif key > n and self._trajectory.constant:
-            return int(key)
+            return int(key), False
         raise SpecificationError(
             f"product: {name} must be a row of the index ({label(index, 0)} to {label(index, -1)}) "
             f"or the number of a state, 0 (before the first row) to {n}; got {shown(key)}."

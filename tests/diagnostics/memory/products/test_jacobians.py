@@ -327,6 +327,13 @@ def test_products_over_the_end_of_a_sequence_are_refused():
     assert np.isfinite(found.product(border, border + 2).to_numpy()).all()
     row = found.labels.index[border]
     assert row[0] == "b"
+    # the number of the state before a sequence is that of the state after the last row before it:
+    # by labels the latter is meant
+    for last in (row, found.labels.index[border + 2]):
+        with pytest.raises(SpecificationError, match="must lie in one sequence"):
+            found.product(found.labels.index[border - 1], last)
+    alone = found.product(found.labels.index[border - 1], found.labels.index[border - 1])
+    np.testing.assert_array_equal(alone, np.eye(1))
     pd.testing.assert_frame_equal(
         found.product(row, found.labels.index[border + 2]), found.product(border + 1, border + 3)
     )
