@@ -100,7 +100,11 @@ def row_scores(origin: Any, nobs: int) -> FloatArray:
     Returns
     -------
     ndarray of shape (nobs, K)
-        Zero in rows that came later: the estimates know nothing of them.
+        Less their mean, since scores of penalised estimates do not add up to zero. Zero in rows
+        that the estimates know nothing of: those that came later, or are conditioned on.
     """
-    scores = np.asarray(origin._derivatives.score_obs, dtype=np.float64)
-    return np.concatenate([scores, np.zeros((nobs - len(scores), scores.shape[1]))])
+    gave = np.asarray(origin.model.rows)
+    own = np.nan_to_num(origin._derivatives.score_obs)[gave]
+    scores = np.zeros((nobs, own.shape[1]))
+    scores[gave] = own - own.mean(axis=0)
+    return scores

@@ -134,6 +134,19 @@ def test_estimates_from_some_of_the_rows_are_not_independent_of_them():
     assert longer.memory().verdict["log_rate_se"].iloc[0] > 0.0
 
 
+def test_scores_of_penalised_estimates_have_no_step_where_rows_were_appended():
+    """They add up to the penalty's slope, by which no row moves the estimates."""
+    fitted, series = continued()
+    results = fitted.model.fit(start_params=fitted.params, penalty=20.0)
+    n0 = results.model.nobs
+    own = results.model.score_obs(results.params.to_numpy())[1:]
+    assert np.abs(own.sum(axis=0)).max() > 1.0
+    longer = results.append(series.iloc[n0:])
+    scores = longer._recurrence.estimates.score_obs  # without the row that is conditioned on
+    np.testing.assert_allclose(scores[: n0 - 1], own - own.mean(axis=0), rtol=0.0, atol=1e-12)
+    assert not scores[n0 - 1 :].any()
+
+
 def test_estimates_from_other_rows_count_as_independent():
     fitted, series = continued()
     n0 = fitted.model.nobs

@@ -255,10 +255,7 @@ class PartialEffects(ABC):
         kind: CovType = self.cov_type if self.cov_type in PLAIN else "oim"
         bread = origin._inverse_information(kind).holding_boundary()
         slopes = axis_slopes(effects.average, model, theta, bread)
-        gave = np.asarray(origin.model.rows)
-        score = np.nan_to_num(row_scores(origin, model.nobs))[gave]
-        # scores of penalised estimates do not add up to zero
-        influence[gave] += (score - score.mean(axis=0)) @ bread.generalised @ slopes.T
+        influence += row_scores(origin, model.nobs) @ bread.generalised @ slopes.T
         spread = np.sqrt(np.maximum(np.diagonal(hac_meat(influence[kept])), 0.0))
         lost = np.isnan(np.diagonal(bread.of(slopes)))
         return np.where(lost, np.nan, spread).reshape(shape)
