@@ -448,6 +448,12 @@ def test_outputs_that_add_up_are_refused_where_their_joint_law_is_estimated() ->
     held = dict(zip(("obs_cov[y1,y1]", "obs_cov[y2,y1]", "obs_cov[y2,y2]"), (1, 0, 9), strict=True))
     found = ElmanRNN(both, k_hidden=1, fixed=held).fit(n_starts=2, cov_type="none")
     assert np.isfinite(found.llf) and found.convergence.converged
+    pair = series(60, 2)
+    three = np.column_stack([pair, pair.sum(axis=1)])
+    names = ElmanRNN(three, k_hidden=1).head.names
+    held = {name: float(value) for name, value in zip(names, (4, 0, 4, 0, 0, 9), strict=True)}
+    found = ElmanRNN(three, k_hidden=1, fixed=held).fit(n_starts=4, cov_type="none")
+    assert np.isfinite(found.llf) and found.convergence.converged
     ElmanRNN(both, k_hidden=1, head="student-t")._check_estimable()
 
 

@@ -36,7 +36,12 @@ class Readout(NamedTuple):
 
 
 def regress(
-    bound: BoundHead, design: FloatArray, beta: FloatArray, *, steps: int = STEPS
+    bound: BoundHead,
+    design: FloatArray,
+    beta: FloatArray,
+    *,
+    extra: FloatArray | None = None,
+    steps: int = STEPS,
 ) -> Readout:
     """Fit the readout by scoring with step halving.
 
@@ -48,6 +53,8 @@ def regress(
         Regressors, the last column the constant, which is not shrunk.
     beta : ndarray, shape (k_eta, p)
         Where to begin.
+    extra : ndarray, shape (q,), optional
+        Head parameters that are given; by default they are solved for.
     steps : int
         At most so many.
 
@@ -61,7 +68,7 @@ def regress(
     ridge[-1] = 0.0
     weights = np.tile(ridge, k)
     eta = design @ beta.T
-    extra = bound.start_extra(eta)
+    held, extra = extra, bound.start_extra(eta) if extra is None else extra
     value = bound.value(eta, extra)
     for _ in range(steps):
         if not math.isfinite(value):
@@ -73,7 +80,7 @@ def regress(
         if step is None:
             break
         before = value - 0.5 * float(weights @ beta.ravel() ** 2)
-        found = _searched(bound, design, beta, step.reshape(k, p), before, weights)
+        found = _searched(bound, design, beta, step.reshape(k, p), before, weights, held)
         if found is None:
             break
         gain = found.value - 0.5 * float(weights @ found.beta.ravel() ** 2) - before
@@ -112,12 +119,13 @@ def _searched(
     step: FloatArray,
     before: float,
     ridge: FloatArray,
+    held: FloatArray | None,
 ) -> Readout | None:
-    """First of the halved steps that gains, head parameters solved for; None where none does."""
+    """First of the halved steps that gains, at its head parameters; None where none does."""
     for _ in range(HALVINGS):
         trial = beta + step
         eta = design @ trial.T
-        extra = bound.start_extra(eta)
+        extra = bound.start_extra(eta) if held is None else held
         value = bound.value(eta, extra)
         if value - 0.5 * float(ridge @ trial.ravel() ** 2) > before:
             return Readout(trial, extra, value)

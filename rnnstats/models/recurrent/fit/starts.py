@@ -152,15 +152,24 @@ def draws(model: RecurrentMethods, rng: np.random.Generator, number: int) -> lis
         for index in range(len(arch.layers))
         if (columns := arch.reads(index)) is not None
     }
+    extra = _given_extra(model)
     points: list[Draw] = []
     for attempt in range(number + PATIENCE):
         if len(points) == number:
             break
         weights, label = _recurrence(arch, directions, attempt, rng)
-        phi = _solved(likelihood, weights)
+        phi = _solved(likelihood, weights, extra)
         if phi is not None and likelihood.value_at(phi) > -math.inf:
             points.append(Draw(label, phi))
     return points
+
+
+def _given_extra(model: RecurrentMethods) -> FloatArray | None:
+    """Standardised parameters of the head where all are given, else None."""
+    fixed = model.layout.fixed
+    if any(isinstance(fixed.get(name, ""), str) for name in model.head.names):
+        return None
+    return model.chart.to_standard(model.layout.base)[model.chart.extra]
 
 
 def _recurrence(
@@ -247,7 +256,9 @@ def _directions(likelihood: RecurrentLikelihood, columns: slice) -> FloatArray:
     return np.asarray(rows[sizes > 1e-8 * max(float(sizes.max(initial=0.0)), 1e-300)])
 
 
-def _solved(likelihood: RecurrentLikelihood, weights: FloatArray) -> FloatArray | None:
+def _solved(
+    likelihood: RecurrentLikelihood, weights: FloatArray, extra: FloatArray | None
+) -> FloatArray | None:
     """Standardised parameters with the readout solved for; None where there is no run."""
     arch, data, chart = likelihood.arch, likelihood.data, likelihood.chart
     own = np.zeros(likelihood.start.k_own)
@@ -270,7 +281,7 @@ def _solved(likelihood: RecurrentLikelihood, weights: FloatArray) -> FloatArray 
     beta = np.zeros((arch.k_eta, design.shape[1]))
     beta[:, -1] = level
     with np.errstate(all="ignore"):
-        found = regress(likelihood.bound, design, beta)
+        found = regress(likelihood.bound, design, beta, extra=extra)
     if not math.isfinite(found.value):
         return None
     u = len(arch.outputs)
