@@ -181,16 +181,36 @@ class JacobianProducts(Report):
         if whole and 0 <= key <= n:
             return int(key), False
         # beyond the rows a whole number is a label (a year), or one of a matrix that never ends
-        if not whole or key in index:
+        labelled = not whole or key in index
+        if labelled and self._row_order:
             with suppress(SpecificationError):
-                row = position(index, key, side=side, caller="product", allow_future=False)
-                return 1 + row, True
-        elif key > n and self._trajectory.constant:
+                return 1 + self._row(key, side), True
+        if not labelled and key > n and self._trajectory.constant:
             return int(key), False
         raise SpecificationError(
             f"product: {name} must be a row of the index ({label(index, 0)} to {label(index, -1)}) "
             f"or the number of a state, 0 (before the first row) to {n}; got {shown(key)}."
+            + ("" if self._row_order else " Dates of several sequences have no order: use numbers.")
         )
+
+    def _row(self, key: Any, side: Literal["start", "end"]) -> int:
+        """Row of a label, counted in the order in which the rows are read."""
+        index = self.labels.index
+        if self._row_order > 0:
+            return position(index, key, side=side, caller="product", allow_future=False)
+        # read backward in time: positions are those of an index in order
+        other: Literal["start", "end"] = "end" if side == "start" else "start"
+        row = position(index[::-1], key, side=other, caller="product", allow_future=False)
+        return len(index) - 1 - row
+
+    @property
+    def _row_order(self) -> int:
+        """1 where rows are in the order of the index, -1 in reverse, 0 where dates have none."""
+        index = self.labels.index
+        if len(index) > 1 and index.is_monotonic_decreasing:
+            return -1
+        dates = isinstance(index, (pd.PeriodIndex, pd.DatetimeIndex))
+        return 0 if dates and not index.is_monotonic_increasing else 1
 
     def summary(self) -> Any:
         """

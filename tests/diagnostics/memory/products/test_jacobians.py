@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rnnstats import ElmanRNN, LinearRNN, datasets
+from rnnstats import BidirectionalRNN, ElmanRNN, LinearRNN, datasets
 from rnnstats.diagnostics.memory import jacobian_products
 from rnnstats.diagnostics.memory.long_run import batch_means
 from rnnstats.diagnostics.memory.products.jacobians import told_lags
@@ -315,6 +315,41 @@ def test_products_between_labels_of_the_index():
     pd.testing.assert_frame_equal(found.product(1850, 1855), found.product(t + 1, t + 6))
     linear = jacobian_products(LinearRNN(np.log(years), k_states=1).fit())
     pd.testing.assert_frame_equal(linear.product(1850, 1855), linear.product(7000, 7005))
+
+
+def test_products_of_a_network_that_reads_backward_take_labels_in_its_order():
+    y = datasets.us_macro()
+    results = BidirectionalRNN(y.iloc[:81, 0], y.iloc[:81, [1]], k_hidden=1, y_lags=0).fit(
+        n_starts=1, rng=0, cov_type="none"
+    )
+    found = results.memory(steps=1).backward.jacobian_products()
+    index = found.labels.index
+    assert index.is_monotonic_decreasing
+    # 40 is where a search of an index in order begins
+    for row in (0, 13, 40, 78):
+        by_number = found.product(row + 1, row + 3)
+        pd.testing.assert_frame_equal(found.product(index[row], index[row + 2]), by_number)
+        pd.testing.assert_frame_equal(
+            found.product(str(index[row]), str(index[row + 2])), by_number
+        )
+    year = str(index[40].year)
+    rows = np.flatnonzero(index.year == index[40].year)
+    pd.testing.assert_frame_equal(
+        found.product(year, year), found.product(int(rows[0]) + 1, int(rows[-1]) + 1)
+    )
+
+
+def test_dates_that_several_sequences_share_are_no_labels_of_rows():
+    y = datasets.us_macro().iloc[:40, 0]
+    both = pd.concat([y, y])
+    results = ElmanRNN(both, k_hidden=1, groups=np.repeat([0, 1], 40)).fit(
+        n_starts=1, rng=0, cov_type="none"
+    )
+    found = jacobian_products(results)
+    date = str(y.index[20])
+    with pytest.raises(SpecificationError, match="Dates of several sequences have no order"):
+        found.product(date, date)
+    assert found.product(3, 4).shape == (1, 1)
 
 
 def test_products_over_the_end_of_a_sequence_are_refused():
