@@ -150,7 +150,8 @@ class JacobianProducts(Report):
         Raises
         ------
         SpecificationError
-            There are no such rows, or a new sequence begins between them.
+            There are no such rows, or a new sequence begins between them; dates that are not in
+            order, of several sequences.
         """
         given = self._trajectory
         start, labelled = self._state_number(first, "first", "start")
