@@ -458,7 +458,17 @@ class Tangents(_Views):
         return int(self.matrices.shape[0])
 
     def combined(self, weights: NDArray[Any]) -> Tangents:
-        """Return sums of the directions, one a column of weights of shape (k, f)."""
+        """Return sums of the directions.
+
+        Parameters
+        ----------
+        weights : ndarray, shape (k, f)
+            One sum a column.
+
+        Returns
+        -------
+        Tangents
+        """
         across = np.asarray(weights).T
         return Tangents(
             self.k_endog,
