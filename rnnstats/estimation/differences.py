@@ -16,7 +16,13 @@ from rnnstats.estimation.convergence import FloatArray
 
 VectorFn = Callable[[FloatArray], FloatArray]
 
-__all__ = ["VectorFn", "hessian_from_score", "hessian_with_error", "jacobian"]
+__all__ = [
+    "VectorFn",
+    "hessian_from_score",
+    "hessian_with_error",
+    "jacobian",
+    "standard_steps",
+]
 
 # Step of the coarser of the two central differences, in conditional standard errors. There a
 # log-likelihood of n observations has fifth derivatives of order n^(-3/2), so the truncation left
@@ -25,6 +31,25 @@ __all__ = ["VectorFn", "hessian_from_score", "hessian_with_error", "jacobian"]
 STEP = 1e-2
 # Step where the scale is a mere size of the argument: eps^(1/5) balances both errors there.
 PLAIN_STEP = float(np.finfo(np.float64).eps) ** 0.2
+
+
+def standard_steps(information: ArrayLike, otherwise: ArrayLike) -> FloatArray:
+    """Conditional standard errors, the scale in which steps are measured.
+
+    Parameters
+    ----------
+    information : array_like, shape (k, k)
+        Only its diagonal counts.
+    otherwise : array_like, broadcast to (k,)
+        What parameters without information have.
+
+    Returns
+    -------
+    ndarray, shape (k,)
+    """
+    power = np.diagonal(np.asarray(information, dtype=np.float64))
+    known = np.isfinite(power) & (power > 0.0)
+    return np.where(known, 1.0 / np.sqrt(np.where(known, power, 1.0)), otherwise)
 
 
 def _guarded(function: VectorFn, x: FloatArray) -> FloatArray | None:

@@ -17,7 +17,7 @@ from rnnstats.data import Endog, Exog
 from rnnstats.errors import ConvergenceWarning, SpecificationError
 from rnnstats.estimation.convergence import Convergence, Outcome
 from rnnstats.estimation.covariance import COV_TYPES
-from rnnstats.estimation.differences import hessian_from_score
+from rnnstats.estimation.differences import hessian_from_score, standard_steps
 from rnnstats.estimation.hac import check_cov_kwds
 from rnnstats.estimation.optimize import METHODS, Method, assess, maximize
 from rnnstats.models._arguments import restrictions
@@ -264,10 +264,8 @@ class LikelihoodModel(ABC):
         return self._hessian(theta)
 
     def _hessian(self, theta: FloatArray) -> FloatArray:
-        diagonal = np.diag(self._information(theta))
-        known = np.isfinite(diagonal) & (diagonal > 0.0)
-        scale = np.where(known, 1.0 / np.sqrt(np.where(known, diagonal, 1.0)), 1.0)
-        scale = np.where(known, scale, 1e-2 * np.maximum(np.abs(theta), 1.0))
+        size = 1e-2 * np.maximum(np.abs(theta), 1.0)
+        scale = standard_steps(self._information(theta), size)
         return hessian_from_score(lambda x: self._value_and_gradient(x)[1], theta, scale=scale)
 
     def with_fixed(self, fixed: Mapping[str, float | str]) -> Self:

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnstats.estimation.differences import hessian_from_score
+from rnnstats.estimation.differences import hessian_from_score, standard_steps
 from rnnstats.kernels import networks
 from rnnstats.kernels.architecture import Feedback
 from rnnstats.kernels.networks import Network
@@ -241,9 +241,7 @@ class RecurrentLikelihood:
         ndarray, shape (K, K)
             Differences of the exact score, in units of about one standard error.
         """
-        power = np.diagonal(self.information_at(phi))
-        known = np.isfinite(power) & (power > 0.0)
-        scale = np.where(known, 1.0 / np.sqrt(np.where(known, power, 1.0)), 1e-2)
+        scale = standard_steps(self.information_at(phi), 1e-2)
         return hessian_from_score(lambda x: self.pull_at(x)[1], phi, scale=scale)
 
     # --- natural parameters -------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnstats.estimation.covariance import CovarianceEstimate, CovType, covariance
-from rnnstats.estimation.differences import hessian_from_score
+from rnnstats.estimation.differences import hessian_from_score, standard_steps
 from rnnstats.results.inference.conditioning import conditioned_basis
 from rnnstats.results.protocol import FittedModel, FloatArray, free_directions
 
@@ -91,7 +91,8 @@ class Derivatives:
 
     def _standard_effects(self) -> FloatArray | None:
         """What the parameters do in outputs and inputs that are alike, (r, K), if there is such."""
-        effects: FloatArray | None = getattr(self.model, "_standard_effects")(self.theta)  # noqa: B009
+        model: Any = self.model
+        effects: FloatArray | None = model._standard_effects(self.theta)
         return effects
 
     @cached_property
@@ -114,9 +115,7 @@ class Derivatives:
         """Second derivative by the inner coordinates, (K, K)."""
         if self._inner is None:
             return self.hessian
-        power = np.diagonal(self.inner_information)
-        known = np.isfinite(power) & (power > 0.0)
-        size = 1.0 / np.sqrt(np.where(known, power, 1.0))
+        size = standard_steps(self.inner_information, 1.0)
         # from the point itself: its coordinates may be large numbers that cancel
         across = self._inner * size
         live = across.any(axis=1)
@@ -297,10 +296,9 @@ def hessian_along(
         parameter space are shortened.
     """
     live = directions.any(axis=1)
-    power = np.diagonal(directions.T @ without_fixed(information, directions) @ directions)
-    known = np.isfinite(power) & (power > 0.0)
-    scale = np.where(known, 1.0 / np.sqrt(np.where(known, power, 1.0)), np.nan)
-
+    scale = standard_steps(
+        directions.T @ without_fixed(information, directions) @ directions, np.nan
+    )
     here = np.linalg.pinv(directions) @ theta
 
     def score(place: FloatArray) -> FloatArray:

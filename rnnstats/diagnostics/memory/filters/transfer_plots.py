@@ -50,6 +50,7 @@ def draw_transfer(function: Any, source: str, output: str, *, fig: Figure | None
     for ax, (name, title) in zip(axes, titles.items(), strict=False):
         if corners["kind"] == "unstable":
             words = f"unstable (largest root {function.system.radius:.4g}):\nno stationary response"
+            ax.set_yticks([])
             ax.text(0.5, 0.5, words, ha="center", va="center", transform=ax.transAxes, fontsize=9)
         else:
             _curve(ax, curves, name, level)

@@ -12,8 +12,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
-from rnnstats.estimation.differences import hessian_from_score
+from rnnstats.estimation.differences import hessian_from_score, standard_steps
 from rnnstats.results.inference.covariances import Derivatives, score_of
 from rnnstats.results.protocol import FloatArray
 
@@ -62,7 +63,11 @@ class StandardDerivatives(Derivatives):
     @cached_property
     def chart(self) -> FloatArray:
         """Derivative of the parameters by the standardised ones, (K, K)."""
-        return np.asarray(self.model.chart.jacobian().toarray())
+        return np.asarray(self._sparse_chart.toarray())
+
+    @cached_property
+    def _sparse_chart(self) -> sparse.csr_array:
+        return sparse.csr_array(self.model.chart.jacobian())
 
     @cached_property
     def inner_directions(self) -> FloatArray:
@@ -83,9 +88,7 @@ class StandardDerivatives(Derivatives):
         whole = self._likelihood
         if whole is not None:
             return np.asarray(whole.hessian_at(self._phi))
-        power = np.diagonal(self.inner_information)
-        known = np.isfinite(power) & (power > 0.0)
-        scale = np.where(known, 1.0 / np.sqrt(np.where(known, power, 1.0)), 1e-2)
+        scale = standard_steps(self.inner_information, 1e-2)
         chart = self.model.chart
 
         def score(phi: FloatArray) -> FloatArray:
@@ -108,7 +111,7 @@ class StandardDerivatives(Derivatives):
     @cached_property
     def inner_score_obs(self) -> FloatArray:
         """Score of each row by the standardised parameters, (nobs, K)."""
-        return np.asarray((self.model.chart.jacobian().T @ self.score_obs.T).T)
+        return np.asarray((self._sparse_chart.T @ self.score_obs.T).T)
 
     @property
     def inner_ridge(self) -> FloatArray:

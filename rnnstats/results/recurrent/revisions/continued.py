@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnstats.data import Endog, Exog
 from rnnstats.errors import SpecificationError
-from rnnstats.estimation.differences import hessian_from_score
+from rnnstats.estimation.differences import hessian_from_score, standard_steps
 from rnnstats.kernels import cells
 from rnnstats.results.later_rows import LaterRows
 from rnnstats.results.protocol import FloatArray, ParameterLayout
@@ -190,10 +190,8 @@ class ContinuedNetwork(LaterRows):
             Central differences of the exact score with one Richardson step.
         """
         theta = np.asarray(params, dtype=np.float64)
-        power = np.diagonal(self.information(theta))
-        known = np.isfinite(power) & (power > 0.0)
-        scale = np.where(known, 1.0 / np.sqrt(np.where(known, power, 1.0)), np.nan)
-        scale = np.where(known, scale, 1e-2 * np.maximum(np.abs(theta), 1.0))
+        size = 1e-2 * np.maximum(np.abs(theta), 1.0)
+        scale = standard_steps(self.information(theta), size)
         return hessian_from_score(lambda x: self.score_obs(x).sum(axis=0), theta, scale=scale)
 
     def information(self, params: FloatArray) -> FloatArray:
